@@ -1,0 +1,29 @@
+package event
+
+import "fmt"
+
+// Partition is the number of a partition of a topic.
+type Partition int32
+
+// Offset is a Kafka offset: the number of a record, or the next one to read.
+type Offset int64
+
+// Position is how far a task has come in its log: the next offset to read, and how many steps (journal entries, slices of due timers)
+// have been taken at it. Positions are ordered by offset, then step.
+type Position struct {
+	Offset Offset
+	Step   uint32
+}
+
+// Before reports whether p comes before q.
+func (p Position) Before(q Position) bool {
+	return p.Offset < q.Offset || p.Offset == q.Offset && p.Step < q.Step
+}
+
+// String returns "offset" or "offset+step".
+func (p Position) String() string {
+	if p.Step == 0 {
+		return fmt.Sprint(int64(p.Offset))
+	}
+	return fmt.Sprintf("%d+%d", int64(p.Offset), p.Step)
+}
