@@ -1,0 +1,45 @@
+// Package alerts turns findings into the records of the alerts topic. So far it has their identity: [Origin] names what an alert is
+// about, and its ID and Correlation are functions of that alone, so that a replay of the same log repeats them.
+package alerts
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+
+	"insolite/internal/event"
+)
+
+// Origin is what makes an alert the one it is: the rule in its version, the record that fired it, and the alert's state.
+type Origin struct {
+	Rule      string
+	Version   string
+	Topic     string
+	Partition event.Partition
+	Offset    event.Offset
+	State     string
+}
+
+// ID returns the alert's identity: 32 hexadecimal digits, the first 16 bytes of SHA-256 over rule, version, topic, partition, offset
+// and state. Each text is preceded by its length in 8 bytes, numbers are 8 bytes, big endian, so no two origins share an encoding.
+func (o *Origin) ID() string { return digest(appendText(o.append(nil), o.State)) }
+
+// Correlation is the ID without the state: it is common to all states of one alert.
+func (o *Origin) Correlation() string { return digest(o.append(nil)) }
+
+func (o *Origin) append(dst []byte) []byte {
+	dst = appendText(dst, o.Rule)
+	dst = appendText(dst, o.Version)
+	dst = appendText(dst, o.Topic)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(o.Partition))
+	return binary.BigEndian.AppendUint64(dst, uint64(o.Offset))
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint64(dst, uint64(len(s))), s...)
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
