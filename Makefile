@@ -1,0 +1,13 @@
+.DEFAULT_GOAL := help
+GO ?= go
+
+.PHONY: help test lint
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+test: ## run every test
+	$(GO) test -timeout 20m ./...
+
+lint: ## formatting and go vet
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted, run gofmt -w:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
