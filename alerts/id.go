@@ -1,5 +1,8 @@
-// Package alerts turns findings into the records of the alerts topic. So far it has their identity: [Origin] names what an alert is
-// about, and its ID and Correlation are functions of that alone, so that a replay of the same log repeats them.
+// Package alerts is the record of the alerts topic: what, for whom, and why.
+//
+// [Origin] names what an alert is about; its ID and Correlation are functions of that alone. [Alert] is the whole record and AppendJSON
+// writes it. Nothing in it comes from a clock, so a replay of the same log repeats the same bytes. All of it may be used concurrently
+// as long as nobody changes an Alert.
 package alerts
 
 import (
