@@ -1,0 +1,127 @@
+// Package tidy keeps the architecture true: its tests fail when a package imports from its own layer or above, when a third-party module
+// is used outside its owner, when a package has no doc, or when a Go file stands directly in context/. Test files may import anything.
+//
+// A new package gets a row in layers; a new dependency gets a row in owners, and a reason in ARCHITECTURE.md.
+package tidy
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// module is the import path of the repository's root.
+const module = "insolite"
+
+// layers says how high each package stands. A package imports only from layers below its own.
+var layers = map[string]int{
+	"internal/event": 0, "internal/diag": 0, "internal/telemetry": 0, "internal/tidy": 0,
+	"context/window": 1, "context/checkpoint": 1, "rules/lookup": 1, "ingest": 1, "internal/yamldoc": 1,
+	"context/store": 2, "rules/expr": 2, "ingest/decode": 2, "internal/source": 2,
+	"rules": 3, "ingest/kafka": 3, "ingest/replay": 3,
+	"alerts":          4,
+	"internal/engine": 5, "alerts/sink": 5, "dashboard": 5, "loadgen": 5,
+	"rules/ruletest": 6, "internal/config": 6,
+	"internal/app":       7,
+	"cmd/detector":       8,
+	"internal/oracle":    9, // serves tests only
+	"internal/kafkatest": 9, // serves tests only
+}
+
+// owners says which packages may import a third-party module.
+var owners = map[string][]string{
+	"github.com/IBM/sarama":              {"ingest/kafka"},
+	"github.com/expr-lang/expr":          {"rules/expr"},
+	"github.com/goccy/go-yaml":           {"internal/yamldoc"},
+	"github.com/zeebo/xxh3":              {"context/window", "context/store", "internal/oracle"},
+	"github.com/VictoriaMetrics/metrics": {"internal/telemetry"},
+	"github.com/cockroachdb/pebble":      {"context/checkpoint"},
+	"github.com/redis/go-redis":          {"context/checkpoint"},
+	"github.com/RoaringBitmap/roaring":   {"rules/lookup", "alerts"},
+	"github.com/gin-gonic/gin":           {"dashboard"},
+	"github.com/spf13/cobra":             {"cmd/detector"},
+	"github.com/twmb/franz-go":           {"internal/app"},
+}
+
+// Check reads every Go file below root that is no test and returns what is not in order, sorted.
+func Check(root fs.FS) ([]string, error) {
+	var problems []string
+	documented := map[string]bool{}
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		src, err := fs.ReadFile(root, name)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return fmt.Errorf("parse %s: %w", name, err)
+		}
+		pkg := path.Dir(filepath.ToSlash(name))
+		documented[pkg] = documented[pkg] || file.Doc != nil
+		problems = append(problems, checkFile(name, pkg, file)...)
+		return nil
+	})
+	for pkg, ok := range documented {
+		if !ok {
+			problems = append(problems, pkg+": the package has no doc comment; it is its user guide")
+		}
+	}
+	slices.Sort(problems)
+	return problems, err
+}
+
+func checkFile(name, pkg string, file *ast.File) []string {
+	var problems []string
+	if pkg == "context" {
+		return []string{name + ": context/ holds only leaf packages; a package named context would fight the standard library's"}
+	}
+	layer, ok := layers[pkg]
+	if !ok {
+		return []string{name + ": package " + pkg + " has no layer; give it a row in internal/tidy"}
+	}
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			continue // the parser has accepted the literal
+		}
+		if inner, ours := strings.CutPrefix(imported, module+"/"); ours {
+			if below, ok := layers[inner]; ok && below >= layer {
+				problems = append(problems, fmt.Sprintf("%s: %s (layer %d) imports %s (layer %d); only layers below are allowed", name, pkg, layer, inner, below))
+			}
+			continue
+		}
+		if first, _, _ := strings.Cut(imported, "/"); strings.Contains(first, ".") && !owned(pkg, imported) {
+			problems = append(problems, fmt.Sprintf("%s: %s does not own %s; use its owner, or give it a row in internal/tidy", name, pkg, imported))
+		}
+	}
+	return problems
+}
+
+func owned(pkg, imported string) bool {
+	for mod, packages := range owners {
+		if imported != mod && !strings.HasPrefix(imported, mod+"/") {
+			continue
+		}
+		for _, owner := range packages {
+			if pkg == owner || strings.HasPrefix(pkg, owner+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}
