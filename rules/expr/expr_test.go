@@ -1,0 +1,119 @@
+package expr
+
+import (
+	"math"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"insolite/internal/diag"
+	"insolite/internal/event"
+)
+
+var names = &Scope{Source: "payments", Names: map[string]Ref{
+	"amount": {Slot: 0, Kind: event.KindNumber}, "count": {Slot: 1, Kind: event.KindInt}, "card": {Slot: 2, Kind: event.KindString},
+	"ok": {Slot: 3, Kind: event.KindBool}, "u": {Slot: 4, Kind: event.KindBool, Optional: true}, "n": {Slot: 5, Kind: event.KindInt, Optional: true},
+	"t": {Slot: 6, Kind: event.KindTime}, "addr": {Slot: 7, Kind: event.KindIP}, "big": {Slot: 8, Kind: event.KindInt}, "low": {Slot: 10, Kind: event.KindInt},
+	"geo": {Members: map[string]Ref{"country": {Slot: 9, Kind: event.KindString}}},
+}}
+
+var row = event.Row{event.NumberValue(2.5), event.IntValue(7), event.StringValue("vïsa"), event.BoolValue(true), {}, {},
+	event.TimeValue(1e9, 3600), event.IPValue(netip.MustParseAddr("10.1.2.3")), event.IntValue(math.MaxInt64), event.StringValue("IT"), event.IntValue(math.MinInt64)}
+
+var truths = []struct {
+	text string
+	want Truth
+}{
+	{"u and false", False}, {"false and u", False}, {"u and true", Unknown}, {"true and u", Unknown}, {"u and u", Unknown},
+	{"u or true", True}, {"true or u", True}, {"u or false", Unknown}, {"false or u", Unknown}, {"not u", Unknown}, {"not ok", False}, {"!false", True},
+	{"true and true", True}, {"false or false", False}, {"true && false", False}, {"false || true", True}, {"u == u", Unknown}, {"ok != false", True},
+	{"n > 1", Unknown}, {"n in [1]", Unknown}, {"has(n)", False}, {"has(amount)", True}, {"(n ?? 3) == 3", True}, {"u ?? true", True}, {"u ? true : true", Unknown},
+	{"amount > 2", True}, {"count >= 7.5", False}, {"count in [1, 7]", True}, {"count in [1, 7.0]", True}, {"count not in [-7]", True}, {"card in [\"vïsa\"]", True},
+	{"1 < count and count < 9", True}, {"card contains \"ïs\"", True}, {"card startsWith \"x\"", False}, {"card endsWith \"sa\"", True}, {"card matches \"^v.s\"", True},
+	{"geo.country == \"IT\"", True}, {"addr in [\"10.0.0.0/8\", \"::1\"]", True}, {"addr == \"10.1.2.3\"", True}, {"addr != \"10.1.2.3\"", False},
+	{"t - t < duration(\"5m\")", True}, {"t + duration(\"1s\") > t", True}, {"big + 1 > 0", Unknown}, {"low - 1 < 0", Unknown}, {"-low > 0", Unknown}, {"big * 2 > 0", Unknown},
+	{"low * -1 > 0", Unknown}, {"abs(low) > 0", Unknown}, {"1 / 0 > 0", Unknown}, {"count % 0 == 0", Unknown}, {"log(0) < 0", Unknown}, {"log(-1) < 0", Unknown}, {"sqrt(-1) < 0", Unknown},
+	{"big + 0 == big", True}, {"low - 0 == low", True}, {"low + low < 0", Unknown}, {"duration(\"1h\") / duration(\"30m\") == 2", True},
+}
+
+func compile(t *testing.T, text string, want event.Kind) *Expr {
+	t.Helper()
+	var problems diag.List
+	e := Compile(text, want, names, nil, &problems)
+	if e == nil {
+		t.Fatalf("%s: %v", text, problems.Err())
+	}
+	return e
+}
+
+func TestTruth(t *testing.T) {
+	for _, c := range truths {
+		e := compile(t, c.text, event.KindBool)
+		if got := e.Truth(row); got != c.want {
+			t.Errorf("%s is %s, want %s", c.text, got, c.want)
+		}
+		if n := testing.AllocsPerRun(20, func() { e.Truth(row) }); n != 0 {
+			t.Errorf("%s allocates %v times", c.text, n)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for text, want := range map[string]float64{
+		"7 / 2": 3.5, "count * 2 + 1": 15, "count % 4": 3, "amount - 1": 1.5, "-amount": -2.5, "min(3, amount, 9)": 2.5, "max(1, count)": 7, "round(2.5)": 3,
+		"floor(amount)": 2, "ceil(amount)": 3, "sqrt(16)": 4, "log(1)": 0, "abs(-3)": 3, "abs(-2.5)": 2.5, "len(card)": 4, "ok ? 1 : 2.5": 1,
+	} {
+		e := compile(t, text, event.KindNumber)
+		v := e.Value(row)
+		if v.Kind != event.KindNumber || v.Float() != want {
+			t.Errorf("%s is %v, want %v", text, v, want)
+		}
+		if n := testing.AllocsPerRun(20, func() { v = e.Value(row) }); n != 0 {
+			t.Errorf("%s allocates %v times", text, n)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"amuont > 1":                 `:1:1: source payments has no field "amuont"; did you mean "amount"?`,
+		"ok and geo.contry == \"\"":  `: geo has no member "contry"; did you mean "country"?`,
+		"card == \"ï\" and card > 1": `:1:22: > does not apply to a string and a int`,
+		"upper(card) == \"A\"":       `:1:1: function upper is not supported`,
+		"nope(card)":                 `:1:1: function nope is not supported`,
+		"card matches \"(\"":         "missing closing )",
+		"1 +":                        "syntax: ",
+		"amount":                     ":1:1: this is a number, a bool is wanted",
+		"n == nil":                   "nil is not a value",
+		"duration(\"5x\") > t":       `:1:10: "5x" is not a duration`,
+		"count in [\"a\"]":           "the list holds a string, a int is on the left of in",
+	} {
+		var problems diag.List
+		if Compile(text, event.KindBool, names, nil, &problems) != nil {
+			t.Errorf("%s compiles", text)
+			continue
+		}
+		if got := problems.Err().Error(); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	var all diag.List
+	Compile("amuont > 1 and crad == \"x\" and card + 1 > 2", event.KindBool, names, nil, &all)
+	if n := len(all.Sorted()); n != 3 {
+		t.Errorf("%d problems, want 3: %v", n, all.Err())
+	}
+}
+
+func TestExpr(t *testing.T) {
+	e := compile(t, "count>1  and (amount > 1) and count < 9", event.KindBool)
+	if s := e.Slots(); len(s) != 2 || s[0] != 0 || s[1] != 1 {
+		t.Errorf("slots %v", s)
+	}
+	if e.Canonical() != compile(t, "count > 1 and amount>1 and count<9", event.KindBool).Canonical() {
+		t.Errorf("canonical %s", e.Canonical())
+	}
+	v := compile(t, "t", event.KindTime)
+	if got := v.Value(row); got.OffsetSeconds() != 3600 {
+		t.Errorf("offset %d", got.OffsetSeconds())
+	}
+}
