@@ -44,7 +44,7 @@ func (c *checker) binary(n *ast.BinaryNode) *code {
 		return c.errorf(n.Location(), "operator %s is not supported", n.Operator)
 	}
 	if k == nil {
-		c.errorf(n.Location(), "%s does not apply to a %s and a %s", n.Operator, a.kind, b.kind)
+		c.errorf(n.Location(), "%s does not apply to %s and %s", n.Operator, article(a.kind), article(b.kind))
 	}
 	return k
 }
@@ -173,7 +173,7 @@ func (c *checker) matches(n *ast.BinaryNode) *code {
 		return nil
 	}
 	if a.str == nil {
-		return c.errorf(start(n.Left), "matches does not apply to a %s", a.kind)
+		return c.errorf(start(n.Left), "matches does not apply to %s", article(a.kind))
 	}
 	return member(a.str, re.MatchString)
 }
@@ -233,7 +233,7 @@ func (c *checker) in(n *ast.BinaryNode) *code {
 	case a.kind == event.KindIP:
 		return inPrefixes(a, prefixes)
 	}
-	return c.errorf(n.Location(), "in does not apply to a %s", a.kind)
+	return c.errorf(n.Location(), "in does not apply to %s", article(a.kind))
 }
 
 func inPrefixes(a *code, prefixes []netip.Prefix) *code {
@@ -268,7 +268,7 @@ func (c *checker) element(e ast.Node, kind event.Kind) *code {
 		return nil
 	}
 	if (kind == event.KindString || kind == event.KindIP) != (k.text != nil) {
-		return c.errorf(start(e), "the list holds a %s, a %s is on the left of in", k.kind, kind)
+		return c.errorf(start(e), "the list holds %s, %s is on the left of in", article(k.kind), article(kind))
 	}
 	return k
 }

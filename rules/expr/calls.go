@@ -58,7 +58,7 @@ func (c *checker) call(name string, loc file.Location, args []ast.Node) *code {
 	case name != "len" && name != "abs" && k.numeric():
 		return apply(k, mathFunctions[name], math.Inf(-1))
 	}
-	return c.errorf(start(args[0]), "%s does not apply to a %s", name, k.kind)
+	return c.errorf(start(args[0]), "%s does not apply to %s", name, article(k.kind))
 }
 
 // apply is f(k) where k > above or above is -Inf; NaN is unknown.
@@ -79,7 +79,7 @@ func (c *checker) extreme(name string, args []ast.Node) *code {
 	for i, arg := range args {
 		next := c.check(arg)
 		if next != nil && !next.numeric() {
-			next = c.errorf(start(arg), "%s does not apply to a %s", name, next.kind)
+			next = c.errorf(start(arg), "%s does not apply to %s", name, article(next.kind))
 		}
 		if i == 0 || next == nil {
 			k = next

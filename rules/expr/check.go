@@ -36,6 +36,14 @@ func (c *checker) errorf(loc file.Location, format string, args ...any) *code {
 	return nil
 }
 
+// article returns the kind's name after a or an.
+func article(k event.Kind) string {
+	if k == event.KindInt || k == event.KindIP {
+		return "an " + k.String()
+	}
+	return "a " + k.String()
+}
+
 func (c *checker) check(n ast.Node) *code {
 	switch n := n.(type) {
 	case *ast.IntegerNode:
@@ -146,7 +154,7 @@ func (c *checker) unary(n *ast.UnaryNode) *code {
 		zero := func(event.Row) (int64, bool) { return 0, true }
 		return wordCode(k.kind, lift(zero, k.word, subInt))
 	}
-	return c.errorf(n.Location(), "%s does not apply to a %s", n.Operator, k.kind)
+	return c.errorf(n.Location(), "%s does not apply to %s", n.Operator, article(k.kind))
 }
 
 // unify gives two codes one kind: int and number mix to number.
@@ -163,14 +171,14 @@ func unify(a, b *code) (*code, *code, bool) {
 func (c *checker) conditional(n *ast.ConditionalNode) *code {
 	cond, a, b := c.check(n.Cond), c.check(n.Exp1), c.check(n.Exp2)
 	if cond != nil && cond.kind != event.KindBool {
-		cond = c.errorf(start(n.Cond), "the condition before ? is a %s, a bool is wanted", cond.kind)
+		cond = c.errorf(start(n.Cond), "the condition before ? is %s, a bool is wanted", article(cond.kind))
 	}
 	if cond == nil || a == nil || b == nil {
 		return nil
 	}
 	x, y, ok := unify(a, b)
 	if !ok {
-		return c.errorf(start(n.Exp2), "the branches are a %s and a %s; make them the same", a.kind, b.kind)
+		return c.errorf(start(n.Exp2), "the branches are %s and %s; make them the same", article(a.kind), article(b.kind))
 	}
 	return pick(cond.truth, x, y)
 }

@@ -125,7 +125,7 @@ func Compile(text string, want event.Kind, scope *Scope, at Locate, problems *di
 		k = numberCode(k.float())
 	}
 	if k != nil && want != event.KindMissing && k.kind != want {
-		c.errorf(start(tree.Node), "this is a %s, a %s is wanted", k.kind, want)
+		c.errorf(start(tree.Node), "this is %s, %s is wanted", article(k.kind), article(want))
 	}
 	if c.failed {
 		return nil

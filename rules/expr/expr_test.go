@@ -78,7 +78,7 @@ func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"amuont > 1":                 `:1:1: source payments has no field "amuont"; did you mean "amount"?`,
 		"ok and geo.contry == \"\"":  `: geo has no member "contry"; did you mean "country"?`,
-		"card == \"ï\" and card > 1": `:1:22: > does not apply to a string and a int`,
+		"card == \"ï\" and card > 1": `:1:22: > does not apply to a string and an int`,
 		"upper(card) == \"A\"":       `:1:1: function upper is not supported`,
 		"nope(card)":                 `:1:1: function nope is not supported`,
 		"card matches \"(\"":         "missing closing )",
@@ -86,7 +86,7 @@ func TestErrors(t *testing.T) {
 		"amount":                     ":1:1: this is a number, a bool is wanted",
 		"n == nil":                   "nil is not a value",
 		"duration(\"5x\") > t":       `:1:10: "5x" is not a duration`,
-		"count in [\"a\"]":           "the list holds a string, a int is on the left of in",
+		"count in [\"a\"]":           "the list holds a string, an int is on the left of in",
 	} {
 		var problems diag.List
 		if Compile(text, event.KindBool, names, nil, &problems) != nil {
