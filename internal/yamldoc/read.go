@@ -60,6 +60,9 @@ func (m *Map) Key(name string) *Node {
 	return nil
 }
 
+// Map reads a field as a mapping; nil when it is absent or wrong.
+func (m *Map) Map(name, what string) *Map { return m.Get(name).Map(what) }
+
 // Has reports whether the field is there.
 func (m *Map) Has(name string) bool { return m.Key(name) != nil }
 
