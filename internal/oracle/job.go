@@ -1,0 +1,99 @@
+package oracle
+
+import "time"
+
+// Job is all that decides what is found in a log: one source and the rules over it.
+type Job struct {
+	Source Source
+	Rules  []Rule
+}
+
+// Source describes the events. The event time is the field named at.
+type Source struct {
+	Name     string
+	Topic    string
+	Key      []string // the fields by which the records are keyed
+	Lateness time.Duration
+	Dedupe   *Dedupe // nil: no event is a duplicate
+	Fields   []Field
+}
+
+// Dedupe names the field with the event's id, and how far apart in event time two events with one id are two events.
+type Dedupe struct {
+	ID  string
+	For time.Duration
+}
+
+// Field is one declared field.
+type Field struct {
+	Name     string
+	Kind     Kind
+	Optional bool
+}
+
+// Rule is one rule with a bare condition.
+type Rule struct {
+	ID         string
+	Where      *Expr // nil: every event
+	GroupBy    []string
+	Features   []Feature
+	Condition  *Expr
+	Exceptions []Exception
+	Suppress   *Suppress // nil: every finding is emitted
+}
+
+// Feature is one named value of a rule's context.
+type Feature struct {
+	Name           string
+	Agg            string   // count sum avg stddev min max distinct_count first last delta time_since
+	Field          string   // empty: none
+	Fields         []string // of first and last, instead of Field
+	Where          *Expr    // nil: every event
+	Window         Window
+	ExcludeCurrent bool
+	MinSamples     int
+}
+
+// Window says which samples count for an event.
+type Window struct {
+	Kind string        // sliding exact calendar session events forever
+	Span time.Duration // of sliding and exact: the length; of session: the gap
+	Unit string        // of calendar: minute hour day week month
+	Zone string        // of calendar: empty is UTC
+	N    int           // of events
+}
+
+// Exception silences a rule where it holds.
+type Exception struct {
+	Name  string
+	Where *Expr
+}
+
+// Suppress holds back what follows an emitted finding of the same rule, key and By: for the time For, or for the rest of a calendar bucket.
+type Suppress struct {
+	By   []string
+	For  time.Duration
+	Unit string // not empty: calendar instead of For
+	Zone string
+}
+
+// members returns the fields that make an event a sample when one of them is present.
+func (f *Feature) members() []string {
+	if len(f.Fields) > 0 {
+		return f.Fields
+	}
+	if f.Field != "" {
+		return []string{f.Field}
+	}
+	return nil
+}
+
+// kindOf returns the kind of the declared field.
+func (s *Source) kindOf(name string) Kind {
+	for _, f := range s.Fields {
+		if f.Name == name {
+			return f.Kind
+		}
+	}
+	return Missing
+}
