@@ -28,6 +28,7 @@ package yamldoc
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -80,7 +81,8 @@ type Node struct {
 	doc       *Doc
 	line, col int // from 1, in characters
 	style     style
-	name      string // what messages call it: the field's name, or "item 3 of steps"
+	name      string // what messages call it: the field's name, or rules[3]
+	secret    bool   // its text is kept out of messages
 }
 
 // Pair is one entry of a mapping.
@@ -146,7 +148,15 @@ func (n *Node) problemAt(s diag.Severity, offset, length int, message string) {
 	n.report(s, pos.Line, pos.Col, chars, message)
 }
 
+// Substitute sets the text of a scalar to what a reference in it stands for, which is kept out of messages. The snippet still shows the
+// reference.
+func (n *Node) Substitute(text string) { n.Text, n.secret = text, true }
+
 func (n *Node) report(s diag.Severity, line, col, length int, message string) {
+	if n.secret && n.Text != "" {
+		quoted := strconv.Quote(n.Text)
+		message = strings.ReplaceAll(strings.ReplaceAll(message, quoted[1:len(quoted)-1], "***"), n.Text, "***")
+	}
 	n.doc.list.Add(diag.Problem{
 		Position: diag.Position{File: n.doc.Path, Line: line, Col: col},
 		Severity: s, Message: message, Length: max(1, length), Snippet: n.doc.snippet(line),
@@ -172,8 +182,9 @@ func (d *Doc) snippet(line int) string {
 	return s
 }
 
-// hide keeps the value of a node out of every snippet.
+// hide keeps the value of a node out of every snippet and its own messages.
 func (d *Doc) hide(n *Node) {
+	n.secret = true
 	if d.hidden == nil {
 		d.hidden = map[int]int{}
 	}

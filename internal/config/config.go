@@ -1,0 +1,88 @@
+// Package config reads insolite.yaml, the one file of a deployment.
+//
+// [Load] reports every problem at once, each with its place, what is wrong and the cure. `${env:NAME}` and `${file:path}` are replaced in
+// the values of scalars; what they yield never appears in a message, and a [Secret] prints as ***. A few scalars have an environment form
+// that goes before the file, listed in envNames.
+//
+// Relative paths (rules, lists, certificates, the store) are resolved against the folder of the file.
+package config
+
+import (
+	"time"
+
+	"insolite/internal/diag"
+	"insolite/internal/event"
+)
+
+// Secret is text that never shows itself: it prints as ***.
+type Secret string
+
+// String hides the text.
+func (Secret) String() string { return "***" }
+
+// GoString hides the text from %#v.
+func (Secret) GoString() string { return "***" }
+
+// MarshalText hides the text from encoders.
+func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
+
+// Reveal returns the text.
+func (s Secret) Reveal() string { return string(s) }
+
+// Config is a configuration without problems.
+type Config struct {
+	App            string // prefix of the consumer group, transactional ids and internal topics
+	Kafka          Kafka
+	Sources        []*event.Source // in the order of the file
+	Lookups        []Lookup
+	Rules          []string // files and folders
+	Alerts         string   // topic
+	DeadLetters    string   // topic
+	ExactlyOnce    bool     // else at least once
+	CommitInterval time.Duration
+	State          State
+	Dashboard      string // address to listen on
+	Admin          string // address to listen on
+}
+
+// Kafka says where the brokers are and how to log in.
+type Kafka struct {
+	Brokers []string
+	TLS     *TLS
+	SASL    *SASL
+	Topics  Topics
+}
+
+// TLS names files with certificates; empty ones are the system's.
+type TLS struct{ CA, Cert, Key, ServerName string }
+
+// SASL is a login.
+type SASL struct {
+	Mechanism string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER
+	Username  string
+	Password  Secret
+	TokenFile string
+}
+
+// Topics says how topics of our own are created; zero is the broker's default.
+type Topics struct{ Partitions, Replication int64 }
+
+// State says where contexts are kept.
+type State struct {
+	Path               string // folder of the pebble store
+	CheckpointInterval time.Duration
+	Memory             int64  // bytes of contexts in memory
+	OnMissing          string // refuse or rebuild
+}
+
+// Lookup is a list or, with a key, a table.
+type Lookup struct {
+	Name, File, Key string
+	Position        diag.Position
+}
+
+// Options are what Load takes from outside; nil fields are the operating system's.
+type Options struct {
+	Env      func(name string) (string, bool)
+	ReadFile func(path string) ([]byte, error)
+}

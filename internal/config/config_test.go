@@ -1,0 +1,104 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const whole = `version: 1
+app: shop
+kafka:
+  brokers: [a:9092, b:9092]
+  sasl: {mechanism: PLAIN, username: u, password: "${env:PW}"}
+sources:
+  pay: {topic: payments, key: id, fields: {id: string}}
+lookups:
+  vpn: {file: lists/vpn.txt}
+rules: [rules/]
+delivery: at_least_once
+commit_interval: 20ms
+state: {store: pebble, pebble: {path: /var/x}, checkpoint_interval: 5s, memory: 2GiB}
+admin: {listen: ":9090"}
+`
+
+// load reads text as /etc/i/insolite.yaml with the given environment and the file /etc/i/pw.
+func load(text string, env map[string]string) (*Config, string) {
+	c, list := Load("/etc/i/insolite.yaml", Options{
+		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		ReadFile: func(path string) ([]byte, error) {
+			switch path {
+			case "/etc/i/insolite.yaml":
+				return []byte(text), nil
+			case "/etc/i/pw":
+				return []byte("hunter2\n"), nil
+			}
+			return nil, errors.New("no such file")
+		},
+	})
+	var b strings.Builder
+	for _, p := range list.Sorted() {
+		fmt.Fprintln(&b, strings.TrimPrefix(p.String(), "/etc/i/"))
+	}
+	return c, strings.TrimSpace(b.String())
+}
+
+func TestWholeFile(t *testing.T) {
+	c, problems := load(whole, map[string]string{"PW": "hunter2"})
+	if problems != "" {
+		t.Fatal(problems)
+	}
+	got := fmt.Sprintf("%s %v %v %s %v %v %s %s %v %v %+v %s %s", c.App, c.Kafka.Brokers, *c.Kafka.SASL, c.Sources[0].Name, c.Lookups[0].File, c.Rules, c.Alerts, c.DeadLetters,
+		c.ExactlyOnce, c.CommitInterval, c.State, c.Dashboard, c.Admin)
+	want := "shop [a:9092 b:9092] {PLAIN u *** } pay /etc/i/lists/vpn.txt [/etc/i/rules] shop.alerts shop.dead-letters " +
+		"false 20ms {Path:/var/x CheckpointInterval:5s Memory:2147483648 OnMissing:refuse} 127.0.0.1:8080 :9090"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if c.Kafka.SASL.Password.Reveal() != "hunter2" {
+		t.Error("the password is not what the environment says")
+	}
+}
+
+func TestFileReferenceAndEnvironmentForms(t *testing.T) {
+	c, problems := load(strings.Replace(whole, "${env:PW}", "${file:pw}", 1), map[string]string{"INSOLITE_KAFKA_BROKERS": "x:1,y:2", "INSOLITE_COMMIT_INTERVAL": "1s"})
+	if problems != "" || c.Kafka.SASL.Password.Reveal() != "hunter2" || strings.Join(c.Kafka.Brokers, " ") != "x:1 y:2" || c.CommitInterval != time.Second {
+		t.Errorf("%s %+v", problems, c)
+	}
+}
+
+func TestBrokenFiles(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"version: 1\n", "", `insolite.yaml:1:1: the configuration has no "version"; add it, as in version: 1`},
+		{"version: 1", "version: 2", `insolite.yaml:1:10: "version" is 2; it is between 1 and 1`},
+		{"brokers:", "brokerz:", "insolite.yaml:4:3: kafka has no \"brokers\"; add it, as in brokers: [localhost:9092]\ninsolite.yaml:4:3: unknown field \"brokerz\" in kafka; did you mean \"brokers\"?"},
+		{"b:9092", "b", `insolite.yaml:4:21: "b" is no address of a broker; write host:port, as in localhost:9092`},
+		{"PLAIN", "PLANE", `insolite.yaml:5:21: unknown mechanism "PLANE"; it is one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER`},
+		{`"${env:PW}"`, "[hunter2]", `insolite.yaml:5:51: "password" is a string, this is a list; write text`},
+		{`"${env:PW}"`, "12345", `insolite.yaml:5:51: "password" is a string, this is an int; put it in quotes: "***"`},
+		{"${env:PW}", "${env:NO}", `insolite.yaml:5:51: the environment has no variable NO; set it before the start`},
+		{"${env:PW}", "${file:no}", `insolite.yaml:5:51: the file no cannot be read: no such file; create it, or correct the path`},
+		{"key: id,", "key: it,", `insolite.yaml:7:31: key names the field "it", which pay does not declare; did you mean "id"?`},
+		{"{file: lists/vpn.txt}", "{}", `insolite.yaml:9:8: lookup vpn has no "file"; add it, as in {file: lists/vpn.txt}`},
+		{"rules: [rules/]", "rules: 5", `insolite.yaml:10:8: "rules" is a list of strings, this is an int; write [ ] around it or a dash before each item`},
+		{"at_least_once", "at_most_once", `insolite.yaml:11:11: unknown delivery "at_most_once"; did you mean "at_least_once"?`},
+		{"20ms", "\"${env:PW}\"", `insolite.yaml:12:18: "***" is not a duration: a number is missing; write it as in 90s, 1h30m, 30d, 8w`},
+		{"store: pebble,", "store: redis,", `insolite.yaml:13:16: store redis is not supported yet; use pebble`},
+		{"2GiB", "lots", `insolite.yaml:13:81: "lots" is not a size; write it as in 512MiB or 1GiB`},
+		{`":9090"`, "9090", `insolite.yaml:14:17: "listen" is a string, this is an int; put it in quotes: "9090"`},
+		{`":9090"`, "localhost", `insolite.yaml:14:17: "localhost" is no address; write host:port, as in 127.0.0.1:9090`},
+	} {
+		_, got := load(strings.Replace(whole, c.old, c.new, 1), map[string]string{"PW": "hunter2"})
+		if got != c.want {
+			t.Errorf("%s -> %s\n got %s\nwant %s", c.old, c.new, got, c.want)
+		}
+	}
+	if _, got := load(whole, map[string]string{"PW": "x", "INSOLITE_STATE_MEMORY": "lots"}); got != "environment variable INSOLITE_STATE_MEMORY: memory is set wrongly: not a size; write it as in the file" {
+		t.Error(got)
+	}
+	if _, got := load("", nil); got != "insolite.yaml: the configuration is empty; begin with version: 1, kafka and sources" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,250 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"insolite/internal/diag"
+	"insolite/internal/yamldoc"
+	"insolite/rules"
+)
+
+// envNames are the environment variables that go before the file's scalars.
+var envNames = [...]struct{ env, section, field string }{
+	{"INSOLITE_APP", "", "app"}, {"INSOLITE_DELIVERY", "", "delivery"}, {"INSOLITE_COMMIT_INTERVAL", "", "commit_interval"},
+	{"INSOLITE_KAFKA_BROKERS", "kafka", "brokers"}, {"INSOLITE_ALERTS_TOPIC", "alerts", "topic"}, {"INSOLITE_DEAD_LETTERS_TOPIC", "dead_letters", "topic"},
+	{"INSOLITE_STATE_MEMORY", "state", "memory"}, {"INSOLITE_STATE_CHECKPOINT_INTERVAL", "state", "checkpoint_interval"},
+	{"INSOLITE_DASHBOARD_LISTEN", "dashboard", "listen"}, {"INSOLITE_ADMIN_LISTEN", "admin", "listen"},
+}
+
+// Load reads the file at path. The Config is nil when the list has errors.
+func Load(path string, o Options) (*Config, *diag.List) {
+	if o.Env == nil {
+		o.Env = os.LookupEnv
+	}
+	if o.ReadFile == nil {
+		o.ReadFile = os.ReadFile
+	}
+	l := &loader{Options: o, folder: filepath.Dir(path), list: &diag.List{}}
+	data, err := o.ReadFile(path)
+	if err != nil {
+		l.list.Errorf(diag.Position{File: path}, "the configuration cannot be read: %v; name it with --config", err)
+		return nil, l.list
+	}
+	doc, ok := yamldoc.Parse(path, data, l.list, "password")
+	if ok && doc.Root == nil {
+		l.list.Errorf(diag.Position{File: path}, "the configuration is empty; begin with version: 1, kafka and sources")
+	}
+	if !ok || doc.Root == nil {
+		return nil, l.list
+	}
+	l.replace(doc.Root)
+	c := l.read(doc.Root.Map("the configuration"))
+	if l.list.HasErrors() {
+		return nil, l.list
+	}
+	return c, l.list
+}
+
+type loader struct {
+	Options
+	folder string
+	list   *diag.List
+}
+
+var reference = regexp.MustCompile(`\$\{(env|file):([^}]*)\}`)
+
+// replace fills references in the values of scalars. Expressions of sources have none, so every value may carry them.
+func (l *loader) replace(n *yamldoc.Node) {
+	for _, p := range n.Pairs {
+		l.replace(p.Value)
+	}
+	for _, item := range n.Items {
+		l.replace(item)
+	}
+	if n.Kind != yamldoc.String || !strings.Contains(n.Text, "${") {
+		return
+	}
+	n.Substitute(reference.ReplaceAllStringFunc(n.Text, func(ref string) string {
+		m := reference.FindStringSubmatch(ref)
+		if m[1] == "env" {
+			v, ok := l.Env(m[2])
+			if !ok {
+				n.Errorf("the environment has no variable %s; set it before the start", m[2])
+			}
+			return v
+		}
+		data, err := l.ReadFile(l.path(m[2]))
+		if err != nil {
+			n.Errorf("the file %s cannot be read: %v; create it, or correct the path", m[2], err)
+		}
+		return strings.TrimRight(string(data), "\r\n")
+	}))
+}
+
+func (l *loader) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(l.folder, p)
+}
+
+func (l *loader) read(m *yamldoc.Map) *Config {
+	if m == nil {
+		return nil
+	}
+	if v, ok := m.Required("version", "version: 1").Int(1, 1); ok && v != 1 {
+		return nil
+	}
+	c := &Config{App: text(m, "app", "insolite")}
+	c.Kafka = l.kafka(m.Map("kafka", "kafka"))
+	c.Sources = rules.ParseSources(m.Get("sources"))
+	c.Lookups = l.lookups(m.Get("lookups"))
+	for _, n := range m.Get("rules").Strings() {
+		c.Rules = append(c.Rules, l.path(n.Text))
+	}
+	c.Alerts = topic(m, "alerts", c.App+".alerts")
+	c.DeadLetters = topic(m, "dead_letters", c.App+".dead-letters")
+	c.ExactlyOnce = m.OneOf("delivery", "exactly_once", "exactly_once", "at_least_once") == "exactly_once"
+	c.CommitInterval = m.Duration("commit_interval", 100*time.Millisecond)
+	c.State = l.state(m.Map("state", "state"))
+	c.Dashboard = listen(m, "dashboard", "127.0.0.1:8080")
+	c.Admin = listen(m, "admin", "127.0.0.1:9090")
+	m.Done()
+	l.overrides(c)
+	if len(c.Kafka.Brokers) == 0 && m.Get("kafka") == nil {
+		m.Node.Errorf("the configuration has no %q; add it, as in kafka: {brokers: [localhost:9092]}", "kafka")
+	}
+	return c
+}
+
+func text(m *yamldoc.Map, name, def string) string {
+	if n := m.Get(name); n != nil {
+		if s, ok := n.Str(); ok {
+			return s
+		}
+	}
+	return def
+}
+
+func topic(m *yamldoc.Map, name, def string) string {
+	t := m.Map(name, name)
+	defer t.Done()
+	return text(t, "topic", def)
+}
+
+func listen(m *yamldoc.Map, name, def string) string {
+	t := m.Map(name, name)
+	defer t.Done()
+	n := t.Get("listen")
+	s, ok := n.Str()
+	if !ok {
+		return def
+	}
+	if _, _, err := net.SplitHostPort(s); err != nil {
+		n.Errorf("%q is no address; write host:port, as in %s", s, def)
+	}
+	return s
+}
+
+func (l *loader) kafka(m *yamldoc.Map) (k Kafka) {
+	for _, n := range m.Required("brokers", "brokers: [localhost:9092]").Strings() {
+		k.Brokers = append(k.Brokers, n.Text)
+		if _, _, err := net.SplitHostPort(n.Text); err != nil {
+			n.Errorf("%q is no address of a broker; write host:port, as in localhost:9092", n.Text)
+		}
+	}
+	if t := m.Map("tls", "tls"); t != nil {
+		k.TLS = &TLS{CA: l.path(t.String("ca")), Cert: l.path(t.String("cert")), Key: l.path(t.String("key")), ServerName: t.String("server_name")}
+		t.Done()
+	}
+	if s := m.Map("sasl", "sasl"); s != nil {
+		k.SASL = &SASL{Mechanism: s.OneOf("mechanism", "PLAIN", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"),
+			Username: s.String("username"), Password: Secret(s.String("password")), TokenFile: l.path(s.String("token_file"))}
+		s.Done()
+	}
+	t := m.Map("topics", "topics")
+	k.Topics.Partitions, _ = t.Int("partitions", 1, 10_000)
+	k.Topics.Replication, _ = t.Int("replication", 1, 100)
+	t.Done()
+	m.Done()
+	return k
+}
+
+func (l *loader) lookups(n *yamldoc.Node) (out []Lookup) {
+	if n.Map("lookups") == nil {
+		return nil
+	}
+	for _, p := range n.Pairs {
+		m := p.Value.Map("lookup " + p.Key.Text)
+		file, _ := m.Required("file", "{file: lists/vpn.txt}").Str()
+		out = append(out, Lookup{Name: p.Key.Text, File: l.path(file), Key: m.String("key"), Position: p.Key.Position()})
+		m.Done()
+	}
+	return out
+}
+
+func (l *loader) state(m *yamldoc.Map) State {
+	if n := m.Get("store"); n != nil && n.Text == "redis" {
+		n.Errorf("store redis is not supported yet; use pebble")
+	} else {
+		m.OneOf("store", "pebble", "pebble")
+	}
+	m.Unsupported("redis")
+	p := m.Map("pebble", "pebble")
+	s := State{Path: l.path(text(p, "path", "data")), CheckpointInterval: m.Duration("checkpoint_interval", 10*time.Second),
+		Memory: m.Bytes("memory", 1<<30), OnMissing: m.OneOf("on_missing", "refuse", "refuse", "rebuild")}
+	p.Done()
+	m.Done()
+	return s
+}
+
+// overrides lets the environment go before the file. A wrong value is told at the variable's name.
+func (l *loader) overrides(c *Config) {
+	for _, e := range envNames {
+		v, ok := l.Env(e.env)
+		if !ok {
+			continue
+		}
+		if err := c.set(e.section, e.field, v); err != nil {
+			l.list.Errorf(diag.Position{File: "environment variable " + e.env}, "%v", err)
+		}
+	}
+}
+
+// set sets one scalar from its text.
+func (c *Config) set(section, field, v string) (err error) {
+	switch strings.TrimPrefix(section+"."+field, ".") {
+	case "app":
+		c.App = v
+	case "delivery":
+		if c.ExactlyOnce = v == "exactly_once"; !c.ExactlyOnce && v != "at_least_once" {
+			return fmt.Errorf("unknown delivery %q; it is one of exactly_once, at_least_once", v)
+		}
+	case "commit_interval":
+		c.CommitInterval, err = yamldoc.ParseDuration(v)
+	case "kafka.brokers":
+		c.Kafka.Brokers = strings.Split(v, ",")
+	case "alerts.topic":
+		c.Alerts = v
+	case "dead_letters.topic":
+		c.DeadLetters = v
+	case "state.memory":
+		c.State.Memory, err = yamldoc.ParseBytes(v)
+	case "state.checkpoint_interval":
+		c.State.CheckpointInterval, err = yamldoc.ParseDuration(v)
+	case "dashboard.listen":
+		c.Dashboard = v
+	case "admin.listen":
+		c.Admin = v
+	}
+	if err != nil {
+		return fmt.Errorf("%s is set wrongly: %w; write it as in the file", field, err)
+	}
+	return nil
+}
