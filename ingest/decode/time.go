@@ -1,0 +1,110 @@
+package decode
+
+import (
+	"math"
+
+	"insolite/internal/event"
+)
+
+const (
+	secondsPerDay = 86_400
+	nanosPerSec   = 1_000_000_000
+	// The years that an event.Time covers, with event.TimeOf's rule at the ends.
+	secondsLimit = math.MaxInt64 / nanosPerSec
+)
+
+// monthDays are the days of the months of a year that is no leap year.
+var monthDays = [...]uint8{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+
+// two reads two digits; anything else gives a number above 99.
+func two(b []byte, i int) uint {
+	hi, lo := uint(b[i]-'0'), uint(b[i+1]-'0')
+	if hi > 9 || lo > 9 {
+		return 255
+	}
+	return hi*10 + lo
+}
+
+// parseTime reads an instant in RFC 3339 (with upper-case T and Z, without leap seconds, as Go does) and the offset in which it was
+// written. reason is empty, wrong_type or out_of_range.
+func parseTime(b []byte) (t event.Time, offset int, reason string) {
+	if len(b) < len("2006-01-02T15:04:05Z") || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
+		return 0, 0, ReasonWrongType
+	}
+	century, year, month, day := two(b, 0), two(b, 2), two(b, 5), two(b, 8)
+	hour, minute, second := two(b, 11), two(b, 14), two(b, 17)
+	if century > 99 || year > 99 || month-1 > 11 || hour > 23 || minute > 59 || second > 59 {
+		return 0, 0, ReasonWrongType
+	}
+	year += century * 100
+	last := uint(monthDays[month-1])
+	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+		last = 29
+	}
+	if day-1 >= last {
+		return 0, 0, ReasonWrongType
+	}
+	nanos, i := fraction(b, 19)
+	offset, ok := zone(b, i)
+	if i < 0 || !ok {
+		return 0, 0, ReasonWrongType
+	}
+	s := daysSince1970(int64(year), int64(month), int64(day))*secondsPerDay + int64(hour*3600+minute*60+second) - int64(offset)
+	if s <= -secondsLimit || s >= secondsLimit {
+		return 0, 0, ReasonOutOfRange
+	}
+	return event.Time(s*nanosPerSec + nanos), offset, ""
+}
+
+// fraction reads decimals of a second at i, if there are any, as nanoseconds; further digits are dropped. end is -1 for a lone point.
+func fraction(b []byte, i int) (nanos int64, end int) {
+	if b[i] != '.' {
+		return 0, i
+	}
+	unit := int64(nanosPerSec)
+	start := i + 1
+	for i = start; i < len(b) && isDigit(b[i]); i++ {
+		unit /= 10
+		nanos += unit * int64(b[i]-'0')
+	}
+	if i == start {
+		return 0, -1
+	}
+	return nanos, i
+}
+
+// zone reads the offset from UTC at i, in seconds, up to the end of b.
+func zone(b []byte, i int) (offset int, ok bool) {
+	if i < 0 {
+		return 0, false
+	}
+	b = b[i:]
+	if len(b) == 1 && b[0] == 'Z' {
+		return 0, true
+	}
+	if len(b) != len("+00:00") || b[3] != ':' || b[0] != '+' && b[0] != '-' {
+		return 0, false
+	}
+	hours, minutes := two(b, 1), two(b, 4)
+	if hours > 23 || minutes > 59 {
+		return 0, false
+	}
+	offset = int(hours*3600 + minutes*60)
+	if b[0] == '-' {
+		offset = -offset
+	}
+	return offset, true
+}
+
+// daysSince1970 counts the days to a date of the proleptic Gregorian calendar, year ≥ 0.
+// From Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": eras of 400 years that begin in March.
+func daysSince1970(year, month, day int64) int64 {
+	if month <= 2 {
+		year--
+		month += 12
+	}
+	year += 400 // keeps the divisions below positive in the years before March 1
+	era, yearOfEra := year/400, year%400
+	dayOfYear := (153*(month-3)+2)/5 + day - 1
+	return era*146_097 + yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear - 719_468 - 146_097
+}
