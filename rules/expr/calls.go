@@ -11,7 +11,9 @@ import (
 	"insolite/internal/event"
 )
 
-var functions = []string{"abs", "ceil", "duration", "floor", "has", "len", "log", "max", "min", "round", "sqrt"}
+var functions = []string{
+	"abs", "ceil", "distance_km", "duration", "floor", "has", "hour", "len", "log", "lower", "max", "min", "round", "speed_kmh", "sqrt", "upper", "weekday",
+}
 
 var mathFunctions = map[string]func(float64) float64{"round": math.Round, "floor": math.Floor, "ceil": math.Ceil, "sqrt": math.Sqrt}
 
@@ -22,7 +24,17 @@ func (c *checker) call(name string, loc file.Location, args []ast.Node) *code {
 			return nil
 		}
 		return c.extreme(name, args)
-	case "abs", "ceil", "duration", "floor", "has", "len", "log", "round", "sqrt":
+	case "hour", "weekday":
+		if !c.arity(name, loc, args, 1, 2) {
+			return nil
+		}
+		return c.calendar(name, args)
+	case "distance_km", "speed_kmh":
+		if !c.arity(name, loc, args, 2, 2) {
+			return nil
+		}
+		return c.travel(name, args)
+	case "abs", "ceil", "duration", "floor", "has", "len", "log", "lower", "round", "sqrt", "upper":
 	default:
 		return c.errorf(loc, "function %s is not supported%s", name, diag.DidYouMean(name, functions))
 	}
@@ -45,6 +57,8 @@ func (c *checker) call(name string, loc file.Location, args []ast.Node) *code {
 			s, ok := f(row)
 			return int64(utf8.RuneCountInString(s)), ok
 		})
+	case (name == "lower" || name == "upper") && k.kind == event.KindString:
+		return letters(name, k.str)
 	case name == "abs" && k.word != nil && k.kind != event.KindTime:
 		f := k.word
 		return wordCode(k.kind, func(row event.Row) (int64, bool) {
@@ -55,7 +69,7 @@ func (c *checker) call(name string, loc file.Location, args []ast.Node) *code {
 		return apply(k, math.Abs, math.Inf(-1))
 	case name == "log" && k.numeric():
 		return apply(k, math.Log, 0)
-	case name != "len" && name != "abs" && k.numeric():
+	case mathFunctions[name] != nil && k.numeric():
 		return apply(k, mathFunctions[name], math.Inf(-1))
 	}
 	return c.errorf(start(args[0]), "%s does not apply to %s", name, article(k.kind))

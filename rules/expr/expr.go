@@ -1,7 +1,8 @@
 // Package expr checks the conditions of rules against a source's names and compiles them to typed closures over the slots of a row.
 //
 // The grammar is expr-lang's, the checker is this package's own: it tells all problems at once. What has no value is unknown, and
-// unknown follows three-valued (Kleene) logic. An evaluation allocates nothing; an [Expr] is safe for concurrent use.
+// unknown follows three-valued (Kleene) logic. An evaluation allocates nothing but the text that lower and
+// upper change; an [Expr] is safe for concurrent use.
 package expr
 
 import (

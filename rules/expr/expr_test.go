@@ -79,7 +79,7 @@ func TestErrors(t *testing.T) {
 		"amuont > 1":                 `:1:1: source payments has no field "amuont"; did you mean "amount"?`,
 		"ok and geo.contry == \"\"":  `: geo has no member "contry"; did you mean "country"?`,
 		"card == \"ï\" and card > 1": `:1:22: > does not apply to a string and an int`,
-		"upper(card) == \"A\"":       `:1:1: function upper is not supported`,
+		"trim(card) == \"A\"":        `:1:1: function trim is not supported`,
 		"nope(card)":                 `:1:1: function nope is not supported`,
 		"card matches \"(\"":         "missing closing )",
 		"1 +":                        "syntax: ",

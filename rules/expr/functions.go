@@ -1,0 +1,142 @@
+package expr
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+
+	"insolite/internal/event"
+)
+
+// earthRadius is the mean radius of the earth in km.
+const earthRadius = 6371.0088
+
+// letters compiles lower and upper, which allocate only when the text changes.
+func letters(name string, f func(event.Row) (string, bool)) *code {
+	change := strings.ToLower
+	if name == "upper" {
+		change = strings.ToUpper
+	}
+	return stringCode(func(row event.Row) (string, bool) {
+		s, ok := f(row)
+		return change(s), ok
+	})
+}
+
+// calendar compiles hour and weekday, in UTC unless a zone follows the time.
+func (c *checker) calendar(name string, args []ast.Node) *code {
+	zone := time.UTC
+	if len(args) == 2 {
+		zone = c.zone(args[1])
+	}
+	k := c.check(args[0])
+	if k != nil && k.kind != event.KindTime {
+		k = c.errorf(start(args[0]), "%s does not apply to %s", name, article(k.kind))
+	}
+	if k == nil || zone == nil {
+		return nil
+	}
+	part := func(t time.Time) int { return t.Hour() }
+	if name == "weekday" {
+		part = func(t time.Time) int { return (int(t.Weekday())+6)%7 + 1 }
+	}
+	f := k.word
+	return wordCode(event.KindInt, func(row event.Row) (int64, bool) {
+		ns, ok := f(row)
+		if !ok {
+			return 0, false
+		}
+		return int64(part(time.Unix(0, ns).In(zone))), true
+	})
+}
+
+// zone loads a literal zone; Local is refused because it depends on the machine.
+func (c *checker) zone(arg ast.Node) *time.Location {
+	s, ok := arg.(*ast.StringNode)
+	if !ok {
+		c.errorf(start(arg), `the zone is a literal, such as "Europe/Rome"`)
+		return nil
+	}
+	zone, err := time.LoadLocation(s.Value)
+	if err != nil || s.Value == "" || s.Value == "Local" {
+		c.errorf(s.Location(), `%q is not a known time zone; write it like "Europe/Rome" or "UTC"`, s.Value)
+		return nil
+	}
+	return zone
+}
+
+// point holds the closures of a place.
+type point struct {
+	lat, lon func(event.Row) (float64, bool)
+	at       func(event.Row) (int64, bool)
+}
+
+// travel compiles distance_km and speed_kmh.
+func (c *checker) travel(name string, args []ast.Node) *code {
+	timed := name == "speed_kmh"
+	a, ok := c.point(name, args[0], timed)
+	b, ok2 := c.point(name, args[1], timed)
+	if !ok || !ok2 {
+		return nil
+	}
+	if !timed {
+		return numberCode(func(row event.Row) (float64, bool) { return distance(&a, &b, row) })
+	}
+	return numberCode(func(row event.Row) (float64, bool) {
+		x, ok := a.at(row)
+		y, ok2 := b.at(row)
+		if !ok || !ok2 {
+			return 0, false
+		}
+		d, ok := subInt(max(x, y), min(x, y))
+		if !ok || d < int64(time.Second) {
+			return 0, false
+		}
+		km, ok := distance(&a, &b, row)
+		return km / (float64(d) / float64(time.Hour)), ok
+	})
+}
+
+// point checks a group with the members lat, lon and, when timed, at.
+func (c *checker) point(name string, arg ast.Node, timed bool) (p point, ok bool) {
+	path, group, ok := c.resolve(arg)
+	if !ok {
+		return p, false
+	}
+	lat, lon, at := group.Members["lat"], group.Members["lon"], group.Members["at"]
+	number := func(r Ref) bool { return r.Kind == event.KindNumber || r.Kind == event.KindInt }
+	if !number(lat) || !number(lon) {
+		c.errorf(start(arg), "%s wants a group with the numbers lat and lon, %s has not both", name, path)
+		return p, false
+	}
+	if timed && at.Kind != event.KindTime {
+		c.errorf(start(arg), "%s wants a group with the time at, %s has none", name, path)
+		return p, false
+	}
+	c.slots[lat.Slot], c.slots[lon.Slot] = struct{}{}, struct{}{}
+	p.lat, p.lon = slotCode(lat.Slot, lat.Kind).float(), slotCode(lon.Slot, lon.Kind).float()
+	if timed {
+		c.slots[at.Slot] = struct{}{}
+		p.at = slotCode(at.Slot, at.Kind).word
+	}
+	return p, true
+}
+
+// distance is the haversine distance in km; float64 keeps products from being fused, so that every machine gives the same.
+func distance(a, b *point, row event.Row) (float64, bool) {
+	lat1, ok1 := a.lat(row)
+	lon1, ok2 := a.lon(row)
+	lat2, ok3 := b.lat(row)
+	lon2, ok4 := b.lon(row)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return 0, false
+	}
+	const radian = math.Pi / 180
+	s := math.Sin(float64((lat2-lat1)*radian) / 2)
+	t := math.Sin(float64((lon2-lon1)*radian) / 2)
+	cosines := float64(math.Cos(float64(lat1*radian)) * math.Cos(float64(lat2*radian)))
+	h := float64(s*s) + float64(cosines*float64(t*t))
+	return real(float64(2 * earthRadius * math.Asin(min(1, math.Sqrt(h)))))
+}

@@ -1,0 +1,71 @@
+package expr
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"insolite/internal/diag"
+	"insolite/internal/event"
+)
+
+func place(lat event.Slot) Ref {
+	return Ref{Members: map[string]Ref{"lat": {Slot: lat, Kind: event.KindNumber}, "lon": {Slot: lat + 1, Kind: event.KindNumber}, "at": {Slot: lat + 2, Kind: event.KindTime}}}
+}
+
+var places = &Scope{Source: "logins", Names: map[string]Ref{
+	"rome": place(0), "paris": place(3), "soon": place(6), "lost": place(9), "name": {Slot: 12, Kind: event.KindString}, "caps": {Slot: 13, Kind: event.KindString},
+	"bare": {Members: map[string]Ref{"lat": {Slot: 0, Kind: event.KindNumber}, "lon": {Slot: 1, Kind: event.KindNumber}}},
+}}
+
+// The first time is Sunday 2023-12-31 23:30 UTC.
+var placesRow = event.Row{
+	event.NumberValue(41.9028), event.NumberValue(12.4964), event.TimeValue(1704065400e9, 0),
+	event.NumberValue(48.8566), event.NumberValue(2.3522), event.TimeValue(1704069000e9, 0),
+	event.NumberValue(48.8566), event.NumberValue(2.3522), event.TimeValue(1704065400e9+999999999, 0),
+	{}, event.NumberValue(1), event.TimeValue(0, 0),
+	event.StringValue("Èva"), event.StringValue("ÀB"),
+}
+
+func TestFunctions(t *testing.T) {
+	for text, want := range map[string]Truth{
+		`lower(name) == "èva"`: True, `upper(name) == "ÈVA"`: True, `upper(caps) == "ÀB"`: True,
+		`hour(rome.at) == 23`: True, `hour(rome.at, "Europe/Rome") == 0`: True, `weekday(rome.at) == 7`: True, `weekday(rome.at, "Europe/Rome") == 1`: True,
+		`distance_km(rome, paris) > 1105 and distance_km(rome, paris) < 1107`: True, `distance_km(rome, paris) == distance_km(paris, rome)`: True,
+		`distance_km(rome, rome) == 0`: True, `distance_km(rome, lost) > 0`: Unknown, `distance_km(bare, soon) > 1000`: True,
+		`speed_kmh(rome, paris) == distance_km(rome, paris)`: True, `speed_kmh(paris, rome) == speed_kmh(rome, paris)`: True,
+		`speed_kmh(rome, soon) > 0`: Unknown, `speed_kmh(rome, rome) == 0`: Unknown, `speed_kmh(lost, rome) > 0`: Unknown,
+	} {
+		var problems diag.List
+		e := Compile(text, event.KindBool, places, nil, &problems)
+		if e == nil {
+			t.Errorf("%s: %v", text, problems.Err())
+			continue
+		}
+		if got := e.Truth(placesRow); got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+		if n := testing.AllocsPerRun(20, func() { e.Truth(placesRow) }); n != 0 && !strings.Contains(text, "(name)") {
+			t.Errorf("%s allocates %v times", text, n)
+		}
+	}
+	if d := math.Abs(1 - earthRadius*math.Pi/20015.1144); d > 1e-6 {
+		t.Errorf("half the girth is off by %v", d)
+	}
+}
+
+func TestFunctionErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		`lower(rome.at)`: "lower does not apply to a time", `hour(name)`: "hour does not apply to a string", `hour(rome.at, "Rome/Europe")`: "not a known time zone",
+		`weekday(rome.at, "Local")`: "not a known time zone", `hour(rome.at, name)`: "the zone is a literal", `hour()`: "1 to 2 wanted",
+		`distance_km(rome)`: "2 wanted", `distance_km(rome, name)`: "wants a group with the numbers lat and lon", `speed_kmh(rome, bare)`: "wants a group with the time at",
+		`distance_km(rome, oslo)`: `no field "oslo"`,
+	} {
+		var problems diag.List
+		if Compile(text, event.KindMissing, places, nil, &problems) != nil {
+			t.Errorf("%s compiles", text)
+		} else if got := problems.Err().Error(); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
