@@ -69,6 +69,8 @@ func (c *checker) call(name string, loc file.Location, args []ast.Node) *code {
 		return apply(k, math.Abs, math.Inf(-1))
 	case name == "log" && k.numeric():
 		return apply(k, math.Log, 0)
+	case (name == "round" || name == "floor" || name == "ceil") && k.kind == event.KindInt:
+		return k
 	case mathFunctions[name] != nil && k.numeric():
 		return apply(k, mathFunctions[name], math.Inf(-1))
 	}

@@ -69,3 +69,17 @@ func TestFunctionErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestRoundKinds(t *testing.T) {
+	for text, want := range map[string]event.Kind{
+		"round(count)": event.KindInt, "floor(count + 1)": event.KindInt, "ceil(-count)": event.KindInt, "sqrt(count)": event.KindNumber,
+		"round(amount)": event.KindNumber, "floor(count / 2)": event.KindNumber, "ceil(n)": event.KindInt,
+	} {
+		if got := compile(t, text, event.KindMissing).Kind(); got != want {
+			t.Errorf("%s is of kind %s, want %s", text, got, want)
+		}
+	}
+	if v := compile(t, "round(big)", event.KindInt).Value(row); v != event.IntValue(math.MaxInt64) {
+		t.Errorf("round(big) is %v", v)
+	}
+}
