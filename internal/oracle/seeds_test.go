@@ -1,0 +1,98 @@
+package oracle
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const (
+	seedsMax     = 200
+	perCell      = 20 // findings that every cell of the table must have
+	mutationSeed = 12 // seeds among which every mutation must show
+)
+
+// The logs of the seeds hold all that the engine has to get right: every cell of the table, late events, duplicates, unknown conditions.
+func TestSeedsCoverEverything(t *testing.T) {
+	if testing.Short() {
+		t.Skip("200 seeds take seconds; without -short they run")
+	}
+	all := Result{Cells: Cells{}}
+	for seed := range uint64(seedsMax) {
+		j, lines := Random(seed)
+		r := Evaluate(j, lines, Options{})
+		all.Cells.Add(r.Cells)
+		all.Late += r.Late
+		all.Duplicates += r.Duplicates
+		all.Unknown += r.Unknown
+		all.Silenced += r.Silenced
+		all.HeldBack += r.HeldBack
+		all.Skipped += r.Skipped
+		all.Malformed += r.Malformed
+	}
+	var table strings.Builder
+	if err := all.Cells.Print(&table); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("findings over %d seeds\n%s", seedsMax, table.String())
+	if cell, n := all.Cells.Least(); n < perCell {
+		t.Errorf("%+v has %d findings, want %d", cell, n, perCell)
+	}
+	t.Logf("late %d, duplicates %d, unknown %d, silenced %d, held back %d, without key %d", all.Late, all.Duplicates, all.Unknown, all.Silenced, all.HeldBack, all.Skipped)
+	if min(all.Late, all.Duplicates, all.Unknown, all.Silenced, all.HeldBack, all.Skipped) < 500 || all.Malformed > 0 {
+		t.Errorf("something is rare: %+v", all)
+	}
+}
+
+func TestSameSeedSameJob(t *testing.T) {
+	for seed := range uint64(3) {
+		j, lines := Random(seed)
+		k, again := Random(seed)
+		if j.ConfigYAML() != k.ConfigYAML() || j.RulesYAML() != k.RulesYAML() || !reflect.DeepEqual(lines, again) {
+			t.Errorf("seed %d gives two jobs", seed)
+		}
+		if !reflect.DeepEqual(Evaluate(j, lines, Options{}), Evaluate(k, again, Options{})) {
+			t.Errorf("seed %d gives two results", seed)
+		}
+	}
+	if a, _ := Random(1); a.RulesYAML() == func() string { b, _ := Random(2); return b.RulesYAML() }() {
+		t.Error("two seeds give one job")
+	}
+}
+
+// A comparison with findings can fail: each mutation of the definitions changes what is found.
+func TestMutationsShow(t *testing.T) {
+	for name, mutation := range map[string]Options{
+		"59 panes": {Panes: 59}, "session gap <": {SessionStrict: true}, "late at the watermark": {LateInclusive: true}, "Kleene swapped": {SwapKleene: true},
+	} {
+		shown := 0
+		for seed := range uint64(mutationSeed) {
+			j, lines := Random(seed)
+			if !reflect.DeepEqual(Evaluate(j, lines, Options{}).Findings, Evaluate(j, lines, mutation).Findings) {
+				shown++
+			}
+		}
+		t.Logf("%s: seen in %d of %d seeds", name, shown, mutationSeed)
+		if shown == 0 {
+			t.Errorf("%s: no seed shows it", name)
+		}
+	}
+}
+
+func TestMinimize(t *testing.T) {
+	differs := func(j Job, lines []string) bool {
+		return !reflect.DeepEqual(Evaluate(j, lines, Options{}).Findings, Evaluate(j, lines, Options{LateInclusive: true}).Findings)
+	}
+	for seed := range uint64(mutationSeed) {
+		j, lines := Random(seed)
+		if !differs(j, lines) {
+			continue
+		}
+		j, lines = Minimize(j, lines, differs)
+		if !differs(j, lines) || len(j.Rules) != 1 || len(lines) > 10 {
+			t.Errorf("seed %d: %d rules and %d lines are left", seed, len(j.Rules), len(lines))
+		}
+		return
+	}
+	t.Fatal("no seed shows a difference")
+}
