@@ -1,0 +1,172 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/zeebo/xxh3"
+
+	"insolite/internal/event"
+)
+
+// A blob is the version u8, seven zero bytes, the layout's id u64, the number of parts u32, where the key starts u32, and the block's bytes
+// in use.
+const (
+	blobVersion = 1
+	blobHeader  = 24
+)
+
+var (
+	errBlob     = errors.New("malformed context")
+	errDescribe = errors.New("malformed description of a layout")
+
+	// ErrLayout is returned for a blob of a layout that the keyspace was never told of.
+	ErrLayout = errors.New("context of an unknown layout")
+)
+
+// description is what is known of an older layout.
+type description struct {
+	parts []part
+	tails int
+}
+
+// RememberLayout tells the keyspace of a layout, as Describe wrote it, whose blobs may be loaded.
+func (k *Keyspace) RememberLayout(desc []byte) error {
+	id := xxh3.Hash(desc)
+	if len(desc) == 0 || desc[0] != blobVersion {
+		return fmt.Errorf("remember layout: %w", errDescribe)
+	}
+	n, w := binary.Uvarint(desc[1:])
+	if w <= 0 || n > uint64(len(desc)) {
+		return fmt.Errorf("remember layout: %w", errDescribe)
+	}
+	b := desc[1+w:]
+	d := &description{tails: headerSize + round8(4*(int(n)+1))}
+	for range n {
+		if len(b) < 10 {
+			return fmt.Errorf("remember layout: %w", errDescribe)
+		}
+		p := part{kind: partKind(b[0]), identity: le.Uint64(b[1:]), at: d.tails}
+		head, w := binary.Uvarint(b[9:])
+		if w <= 0 || head > 1<<16 {
+			return fmt.Errorf("remember layout: %w", errDescribe)
+		}
+		p.head = int(head)
+		d.tails += p.head
+		d.parts = append(d.parts, p)
+		b = b[9+w:]
+	}
+	if len(b) != 0 {
+		return fmt.Errorf("remember layout: %w", errDescribe)
+	}
+	k.known[id] = d
+	return nil
+}
+
+// Blob appends the bytes of a context to dst: all that Load needs, and the same for the same history.
+func (k *Keyspace) Blob(dst []byte, h Handle) []byte {
+	l, b := k.layout, k.block(h)
+	dst = le.AppendUint64(dst, blobVersion)
+	dst = le.AppendUint64(dst, l.id)
+	dst = le.AppendUint32(dst, uint32(len(l.parts)))
+	dst = le.AppendUint32(dst, uint32(l.tails))
+	return append(dst, b[:le.Uint32(b[headerSize+4*len(l.parts):])]...)
+}
+
+// blobBlock checks a blob's shape and returns its block, the number of its parts and where the key starts.
+func blobBlock(blob []byte) (b []byte, parts, key int, err error) {
+	if len(blob) < blobHeader+headerSize+4 {
+		return nil, 0, 0, errBlob
+	}
+	if v := le.Uint64(blob); v != blobVersion {
+		return nil, 0, 0, fmt.Errorf("%w: version %d, want %d", errBlob, v, blobVersion)
+	}
+	parts, key = int(le.Uint32(blob[16:])), int(le.Uint32(blob[20:]))
+	b = blob[blobHeader:]
+	if parts > len(b)/4 || headerSize+4*(parts+1) > key || key > len(b) {
+		return nil, 0, 0, errBlob
+	}
+	at := uint64(key) + uint64(le.Uint32(b[20:]))
+	for i := range parts + 1 {
+		off := uint64(le.Uint32(b[headerSize+4*i:]))
+		if off < at || off > uint64(len(b)) {
+			return nil, 0, 0, errBlob
+		}
+		at = off
+	}
+	if at != uint64(len(b)) {
+		return nil, 0, 0, errBlob
+	}
+	return b, parts, key, nil
+}
+
+// BlobKey returns the key of a blob's context, as a view.
+func BlobKey(blob []byte) ([]byte, error) {
+	b, _, key, err := blobBlock(blob)
+	if err != nil {
+		return nil, fmt.Errorf("read key of a context: %w", err)
+	}
+	return b[key : key+int(le.Uint32(b[20:]))], nil
+}
+
+// BlobPosition returns how far the log has been applied to a blob's context.
+func BlobPosition(blob []byte) (event.Position, error) {
+	b, _, _, err := blobBlock(blob)
+	if err != nil {
+		return event.Position{}, fmt.Errorf("read position of a context: %w", err)
+	}
+	return event.Position{Offset: event.Offset(le.Uint64(b)), Step: le.Uint32(b[16:])}, nil
+}
+
+// Load brings a blob's context into memory, clean; its key, with that hash, must not have one there. A blob of another layout is
+// converted: parts are found by kind and identity, those that are new start empty.
+func (k *Keyspace) Load(hash uint64, blob []byte) (Handle, error) {
+	b, parts, key, err := blobBlock(blob)
+	if err != nil {
+		return 0, fmt.Errorf("load context: %w", err)
+	}
+	id := le.Uint64(blob[8:])
+	if id == k.layout.id {
+		if parts != len(k.layout.parts) || key != k.layout.tails {
+			return 0, fmt.Errorf("load context: %w", errBlob)
+		}
+		h, dst := k.alloc(fingerprint(hash), len(b))
+		copy(dst, b)
+		return h, nil
+	}
+	d := k.known[id]
+	if d == nil {
+		return 0, fmt.Errorf("load context: %w", ErrLayout)
+	}
+	if parts != len(d.parts) || key != d.tails {
+		return 0, fmt.Errorf("load context: %w", errBlob)
+	}
+	return k.convert(hash, b, d), nil
+}
+
+// convert creates the context of a block of another layout.
+func (k *Keyspace) convert(hash uint64, old []byte, d *description) Handle {
+	h := k.Create(hash, old[d.tails:d.tails+int(le.Uint32(old[20:]))])
+	x := k.View(h)
+	copy(x.b[:20], old[:20])
+	for i := range k.layout.parts {
+		p := &k.layout.parts[i]
+		for j := range d.parts {
+			q := &d.parts[j]
+			if q.kind != p.kind || q.identity != p.identity || q.head != p.head {
+				continue
+			}
+			s := slot{index: i}
+			s.place(k.layout)
+			dir := old[headerSize+4*j:]
+			tail := old[le.Uint32(dir):le.Uint32(dir[4:])]
+			if len(tail) > len(s.tail(&x)) {
+				s.grow(&x, len(tail))
+			}
+			copy(s.tail(&x), tail)
+			copy(s.head(&x), old[q.at:q.at+q.head])
+		}
+	}
+	return h
+}

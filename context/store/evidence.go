@@ -1,0 +1,69 @@
+package store
+
+import (
+	"time"
+
+	"insolite/internal/event"
+)
+
+const (
+	// MaxEvidence is how many events a rule may keep by position.
+	MaxEvidence   = 64
+	evidenceEntry = 16 // offset i64, time i64
+)
+
+// EvidenceSpec describes a memory of the events that led to an alert.
+type EvidenceSpec struct {
+	Identity uint64
+	N        int           // how many: 1 to MaxEvidence
+	Within   time.Duration // how long before an alert they may lie; 0: any time, and the context never expires
+}
+
+// Seen is the position of an event that a rule has seen.
+type Seen struct {
+	Offset event.Offset
+	At     event.Time
+}
+
+// Evidence remembers the last N events that a rule saw, in the order of the log.
+type Evidence struct {
+	spec EvidenceSpec
+	slot slot
+}
+
+// Add notes an event; of N+1 the first gives way.
+func (e *Evidence) Add(x *Ctx, offset event.Offset, at event.Time) {
+	head, tail := e.slot.head(x), e.slot.tail(x)
+	n, next := int(le.Uint16(head)), int(le.Uint16(head[2:]))
+	if n < e.spec.N {
+		n++
+		if n*evidenceEntry > len(tail) {
+			e.slot.grow(x, n*evidenceEntry)
+			head, tail = e.slot.head(x), e.slot.tail(x)
+		}
+	}
+	le.PutUint64(tail[next*evidenceEntry:], uint64(offset))
+	le.PutUint64(tail[next*evidenceEntry+8:], uint64(at))
+	le.PutUint16(head, uint16(n))
+	le.PutUint16(head[2:], uint16((next+1)%e.spec.N))
+}
+
+// Append appends what was noted and is later than Within before an instant, the first first.
+func (e *Evidence) Append(dst []Seen, x *Ctx, at event.Time) []Seen {
+	head, tail := e.slot.head(x), e.slot.tail(x)
+	n, next := int(le.Uint16(head)), int(le.Uint16(head[2:]))
+	start := 0
+	if n == e.spec.N {
+		start = next
+	}
+	for i := range n {
+		b := tail[(start+i)%e.spec.N*evidenceEntry:]
+		s := Seen{event.Offset(le.Uint64(b)), event.Time(le.Uint64(b[8:]))}
+		if e.spec.Within == 0 || s.At > at.Add(-e.spec.Within) {
+			dst = append(dst, s)
+		}
+	}
+	return dst
+}
+
+func (e *Evidence) pins(x *Ctx) bool { return e.spec.Within == 0 && le.Uint16(e.slot.head(x)) != 0 }

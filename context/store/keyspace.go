@@ -1,0 +1,270 @@
+package store
+
+import (
+	"bytes"
+
+	"github.com/zeebo/xxh3"
+
+	"insolite/internal/event"
+)
+
+// Handle names a context of a keyspace until it is evicted or expires; then it may name another.
+type Handle uint32
+
+// Options configure a keyspace.
+type Options struct {
+	MemoryHint int // keys to reserve room for in the table; default: few
+}
+
+// meta is where a context's block is.
+type meta struct {
+	block block
+	class uint8
+	flags uint8
+}
+
+const (
+	live   = 1 << iota // the handle names a context
+	dirty              // it changed since MarkClean
+	listed             // the handle is in Keyspace.dirty
+)
+
+// Keyspace is the contexts of all keys in memory.
+type Keyspace struct {
+	layout *Layout
+	table  table
+	metas  []meta
+	free   []Handle
+	slabs  []slab
+	dirty  []Handle // in the order in which they became so; may have some that are clean again
+	cursor int      // of Expire
+	used   int64    // bytes of the blocks in use
+	known  map[uint64]*description
+	lines  [64]uint32 // scratch of Touch
+	sink   uint64
+	evict  uint64
+	expire uint64
+}
+
+// New returns an empty keyspace.
+func New(l *Layout, o Options) *Keyspace {
+	k := &Keyspace{layout: l, table: newTable(o.MemoryHint), slabs: make([]slab, len(classes)), known: map[uint64]*description{}}
+	for i := range k.slabs {
+		k.slabs[i] = newSlab(classes[i])
+	}
+	if o.MemoryHint > 0 {
+		k.metas = make([]meta, 0, o.MemoryHint)
+	}
+	return k
+}
+
+// Hash is the hash of a key that Find and Create want.
+func Hash(key []byte) uint64 { return xxh3.Hash(key) }
+
+// Layout returns the keyspace's layout.
+func (k *Keyspace) Layout() *Layout { return k.layout }
+
+// Len returns the number of contexts in memory.
+func (k *Keyspace) Len() int { return k.table.n }
+
+// Bytes returns the memory of the contexts: their blocks, handles and table.
+func (k *Keyspace) Bytes() int64 {
+	return k.used + int64(len(k.metas))*metaBytes + int64(len(k.table.places))*8
+}
+
+// Touch brings the contexts of up to 64 keys into the cache. The loads of one key do not wait for those of another, so a batch's cache
+// misses overlap.
+func (k *Keyspace) Touch(hashes []uint64) {
+	for len(hashes) > 0 {
+		n := min(len(hashes), len(k.lines))
+		k.touch(hashes[:n])
+		hashes = hashes[n:]
+	}
+}
+
+func (k *Keyspace) touch(hashes []uint64) {
+	for i, hash := range hashes {
+		k.lines[i] = uint32(k.table.places[fingerprint(hash)&k.table.mask])
+	}
+	sum := uint64(0)
+	for i := range hashes {
+		if h := k.lines[i]; h != 0 {
+			sum += uint64(k.metas[h-1].block)
+		}
+	}
+	for i := range hashes {
+		if h := k.lines[i]; h != 0 {
+			m := &k.metas[h-1]
+			if m.flags&live != 0 {
+				b := k.slabs[m.class].bytes(m.block)
+				sum += uint64(b[0]) + uint64(b[min(64, len(b)-1)]) + uint64(b[min(128, len(b)-1)])
+			}
+		}
+	}
+	k.sink += sum
+}
+
+// Find returns the handle of a key's context in memory.
+func (k *Keyspace) Find(hash uint64, key []byte) (Handle, bool) {
+	fp := fingerprint(hash)
+	for i := fp & k.table.mask; ; i = (i + 1) & k.table.mask {
+		p := k.table.places[i]
+		if p == 0 {
+			return 0, false
+		}
+		if uint32(p>>32) == fp {
+			h := Handle(uint32(p) - 1)
+			if b := k.block(h); bytes.Equal(k.key(b), key) {
+				return h, true
+			}
+		}
+	}
+}
+
+// Create makes an empty context for a key, which is copied and must not have one.
+func (k *Keyspace) Create(hash uint64, key []byte) Handle {
+	l := k.layout
+	tails := l.tails + round8(len(key))
+	h, b := k.alloc(fingerprint(hash), tails+l.first)
+	clear(b[:tails+l.first])
+	le.PutUint64(b[8:], noTime)
+	le.PutUint32(b[20:], uint32(len(key)))
+	off := tails
+	for i := range l.parts {
+		le.PutUint32(b[headerSize+4*i:], uint32(off))
+		off += l.parts[i].tail
+	}
+	le.PutUint32(b[headerSize+4*len(l.parts):], uint32(off))
+	copy(b[l.tails:], key)
+	return h
+}
+
+const noTime = 1 << 63 // the bits of event.NoTime
+
+// alloc returns a new handle, entered in the table, with a block of at least n bytes.
+func (k *Keyspace) alloc(fp uint32, n int) (Handle, []byte) {
+	var h Handle
+	if f := len(k.free); f > 0 {
+		h = k.free[f-1]
+		k.free = k.free[:f-1]
+	} else {
+		h = Handle(len(k.metas))
+		k.metas = append(k.metas, meta{})
+	}
+	class := classOf(n)
+	id, b := k.slabs[class].get()
+	k.used += int64(classes[class])
+	m := &k.metas[h]
+	m.block, m.class = id, uint8(class)
+	m.flags = m.flags&listed | live
+	k.table.insert(fp, h)
+	return h, b
+}
+
+// remove frees a context.
+func (k *Keyspace) remove(h Handle) {
+	m := &k.metas[h]
+	k.table.remove(fingerprint(Hash(k.key(k.block(h)))), h)
+	k.slabs[m.class].put(m.block)
+	k.used -= int64(classes[m.class])
+	m.flags &= listed
+	k.free = append(k.free, h)
+}
+
+func (k *Keyspace) block(h Handle) []byte {
+	m := &k.metas[h]
+	return k.slabs[m.class].bytes(m.block)
+}
+
+func (k *Keyspace) key(b []byte) []byte {
+	at, n := k.layout.tails, int(le.Uint32(b[20:]))
+	return b[at : at+n : at+n]
+}
+
+// View returns the context of a handle. It is valid until another context is created, loaded or evicted.
+func (k *Keyspace) View(h Handle) Ctx { return Ctx{keys: k, handle: h, b: k.block(h)} }
+
+// All yields every context in memory, in the order of the handles.
+func (k *Keyspace) All(yield func(Handle) bool) {
+	for i := range k.metas {
+		if k.metas[i].flags&live != 0 && !yield(Handle(i)) {
+			return
+		}
+	}
+}
+
+// Dirty yields the contexts that changed since they were marked clean, in the order in which they did. They may be marked clean or evicted
+// meanwhile, not changed.
+func (k *Keyspace) Dirty(yield func(Handle) bool) {
+	kept, more := k.dirty[:0], true
+	for _, h := range k.dirty {
+		if more && k.metas[h].flags&(dirty|live) == dirty|live {
+			more = yield(h)
+		}
+		if k.metas[h].flags&(dirty|live) == dirty|live {
+			kept = append(kept, h)
+		} else {
+			k.metas[h].flags &^= listed
+		}
+	}
+	k.dirty = kept
+}
+
+// MarkClean says that the context is as in the checkpoint.
+func (k *Keyspace) MarkClean(h Handle) { k.metas[h].flags &^= dirty }
+
+// IsDirty reports whether the context changed since it was marked clean.
+func (k *Keyspace) IsDirty(h Handle) bool { return k.metas[h].flags&dirty != 0 }
+
+func (k *Keyspace) markDirty(h Handle) {
+	m := &k.metas[h]
+	if m.flags&dirty == 0 {
+		m.flags |= dirty
+		if m.flags&listed == 0 {
+			m.flags |= listed
+			k.dirty = append(k.dirty, h)
+		}
+	}
+}
+
+// Evict forgets a context; what is to survive was checkpointed before.
+func (k *Keyspace) Evict(h Handle) {
+	k.evict++
+	k.remove(h)
+}
+
+// Expire looks at up to max contexts, going on where it last stopped, and removes those that equal empty ones for every event at or after
+// the watermark. Removed is told their keys, to take them out of the checkpoint too. It reports whether contexts are left in this round.
+func (k *Keyspace) Expire(watermark event.Time, max int, removed func(key []byte)) (more bool) {
+	for ; max > 0 && k.cursor < len(k.metas); max-- {
+		h := Handle(k.cursor)
+		k.cursor++
+		if k.metas[h].flags&live == 0 || !k.expired(h, watermark) {
+			continue
+		}
+		k.expire++
+		if removed != nil {
+			removed(k.key(k.block(h)))
+		}
+		k.remove(h)
+	}
+	if k.cursor < len(k.metas) {
+		return true
+	}
+	k.cursor = 0
+	return false
+}
+
+func (k *Keyspace) expired(h Handle, watermark event.Time) bool {
+	x := k.View(h)
+	newest := x.Newest()
+	if newest.Add(k.layout.retention) >= watermark {
+		return false
+	}
+	for _, p := range k.layout.pinning {
+		if p.pins(&x) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,205 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"insolite/context/window"
+)
+
+var le = binary.LittleEndian
+
+// Specs says what a context consists of. The identities of all parts of one kind differ.
+type Specs struct {
+	Cells    []window.Spec
+	Dedupe   []DedupeSpec
+	Suppress []SuppressSpec
+	Evidence []EvidenceSpec
+}
+
+// partKind distinguishes equal identities of different kinds of parts.
+type partKind byte
+
+const (
+	partCell partKind = iota + 1
+	partDedupe
+	partSuppress
+	partEvidence
+)
+
+// part is one piece of state with a head of fixed size and a tail.
+type part struct {
+	kind      partKind
+	identity  uint64
+	head      int // bytes, a multiple of 8
+	tail      int // bytes, a multiple of 8: the tail's first size
+	retention time.Duration
+	forever   bool
+	at        int // of the head in the block
+}
+
+// Layout is what the contexts of a keyspace consist of.
+type Layout struct {
+	id        uint64
+	parts     []part
+	tails     int // where the key starts: behind header, directory and heads
+	first     int // bytes of all first tails
+	retention time.Duration
+	cells     []*Cell
+	dedupe    []*Dedupe
+	suppress  []*Suppress
+	evidence  []*Evidence
+	pinning   []pin // parts that may keep a context for ever
+}
+
+// pin reports whether a part keeps its context though all windows are past.
+type pin interface{ pins(x *Ctx) bool }
+
+const headerSize = 24
+
+// NewLayout returns the layout of contexts with these parts.
+func NewLayout(s Specs) (*Layout, error) {
+	l := &Layout{}
+	for i := range s.Cells {
+		w, err := window.NewCell(s.Cells[i])
+		if err != nil {
+			return nil, fmt.Errorf("layout: cell %d: %w", i, err)
+		}
+		c := &Cell{w: w, slot: l.add(part{kind: partCell, identity: s.Cells[i].Identity, head: w.HeadSize(), tail: round8(w.FirstTail())})}
+		l.cells = append(l.cells, c)
+		l.retain(c.slot.index, c, s.Cells[i].Window)
+	}
+	for _, d := range s.Dedupe {
+		l.dedupe = append(l.dedupe, &Dedupe{spec: d, slot: l.add(part{kind: partDedupe, identity: d.Identity, head: 8, tail: dedupeEntry, retention: d.For})})
+	}
+	for i, d := range s.Suppress {
+		if (d.For > 0) == (d.Calendar != nil) {
+			return nil, fmt.Errorf("layout: suppress %d: want either a duration or a calendar", i)
+		}
+		p := &Suppress{spec: d, slot: l.add(part{kind: partSuppress, identity: d.Identity, head: 8, retention: d.For})}
+		l.suppress = append(l.suppress, p)
+		if d.Calendar != nil {
+			l.parts[p.slot.index].retention, _ = d.Calendar.Retention()
+		}
+		l.pinning = append(l.pinning, p)
+	}
+	for i, e := range s.Evidence {
+		if e.N < 1 || e.N > MaxEvidence {
+			return nil, fmt.Errorf("layout: evidence %d: %d events, want 1 to %d", i, e.N, MaxEvidence)
+		}
+		p := &Evidence{spec: e, slot: l.add(part{kind: partEvidence, identity: e.Identity, head: 8, tail: evidenceEntry, retention: e.Within})}
+		l.evidence = append(l.evidence, p)
+		if e.Within == 0 {
+			l.pinning = append(l.pinning, p)
+		}
+	}
+	return l, l.place()
+}
+
+func (l *Layout) add(p part) slot {
+	l.parts = append(l.parts, p)
+	return slot{index: len(l.parts) - 1}
+}
+
+func (l *Layout) retain(i int, c *Cell, w window.Window) {
+	d, ends := w.Retention()
+	l.parts[i].retention = d
+	if !ends {
+		l.pinning = append(l.pinning, c)
+	}
+}
+
+// place decides where the heads are and checks that no two parts are the same.
+func (l *Layout) place() error {
+	seen := map[[2]uint64]bool{}
+	at := headerSize + round8(4*(len(l.parts)+1))
+	for i := range l.parts {
+		p := &l.parts[i]
+		k := [2]uint64{uint64(p.kind), p.identity}
+		if seen[k] {
+			return fmt.Errorf("layout: two parts of identity %#x", p.identity)
+		}
+		seen[k] = true
+		p.at = at
+		at += p.head
+		l.first += p.tail
+		l.retention = max(l.retention, p.retention)
+	}
+	l.tails = at
+	for i := range l.cells {
+		l.cells[i].slot.place(l)
+	}
+	for i := range l.dedupe {
+		l.dedupe[i].slot.place(l)
+	}
+	for i := range l.suppress {
+		l.suppress[i].slot.place(l)
+	}
+	for i := range l.evidence {
+		l.evidence[i].slot.place(l)
+	}
+	l.id = xxh3.Hash(l.Describe())
+	return nil
+}
+
+// Describe returns the layout's description: what is needed to convert its blobs to another layout.
+func (l *Layout) Describe() []byte {
+	b := []byte{blobVersion}
+	b = binary.AppendUvarint(b, uint64(len(l.parts)))
+	for i := range l.parts {
+		p := &l.parts[i]
+		b = append(b, byte(p.kind))
+		b = le.AppendUint64(b, p.identity)
+		b = binary.AppendUvarint(b, uint64(p.head))
+	}
+	return b
+}
+
+// ID returns the hash of the description.
+func (l *Layout) ID() uint64 { return l.id }
+
+// Cell returns the cell of Specs.Cells[i].
+func (l *Layout) Cell(i int) *Cell { return l.cells[i] }
+
+// Dedupe returns the part of Specs.Dedupe[i].
+func (l *Layout) Dedupe(i int) *Dedupe { return l.dedupe[i] }
+
+// Suppress returns the part of Specs.Suppress[i].
+func (l *Layout) Suppress(i int) *Suppress { return l.suppress[i] }
+
+// Evidence returns the part of Specs.Evidence[i].
+func (l *Layout) Evidence(i int) *Evidence { return l.evidence[i] }
+
+// CellBytes estimates the bytes that cell i takes for a key with so many samples, each in a pane of its own.
+func (l *Layout) CellBytes(i, samples int) int {
+	c := l.cells[i]
+	return 4 + c.w.HeadSize() + max(round8(c.w.FirstTail()), round8(c.w.TailBytes(samples)))
+}
+
+// BytesPerKey estimates what a key with so many samples takes: block, handle and table, with a key of 16 bytes.
+func (l *Layout) BytesPerKey(samples int) int {
+	n := headerSize + 4 + 16
+	for i := range l.cells {
+		n += l.CellBytes(i, samples)
+	}
+	for _, p := range l.parts[len(l.cells):] {
+		n += 4 + p.head
+		switch p.kind {
+		case partDedupe:
+			n += min(max(samples, 1), maxIDs) * dedupeEntry
+		case partEvidence:
+			n += min(max(samples, 1), 4) * evidenceEntry
+		}
+	}
+	return classes[classOf(n)] + metaBytes + tableBytes
+}
+
+const (
+	metaBytes  = 8
+	tableBytes = 12 // 8 bytes a place, two thirds of the places in use
+)
+
+func round8(n int) int { return (n + 7) &^ 7 }

@@ -1,0 +1,254 @@
+package window
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"insolite/internal/event"
+)
+
+var le = binary.LittleEndian
+
+// Spec describes one cell: what of a key's samples is remembered, for how long.
+type Spec struct {
+	Identity uint64 // a stable hash of the definition (source, wheres, fields, window, family, exact); state is found by it
+	Family   Family
+	Window   Window
+	Kinds    []event.Kind // of the sampled fields, in order; none for count and time_since without a field
+	Exact    bool         // Distinct: exact sets over at most MaxRows rows instead of registers
+}
+
+// Check returns what is wrong with s. Rules are checked long before, so it is a programming error.
+func (s Spec) Check() error {
+	w := s.Window
+	switch {
+	case s.Family < Count || s.Family > Recent:
+		return fmt.Errorf("window: no family %d", s.Family)
+	case w.Kind < Sliding || w.Kind > Forever:
+		return fmt.Errorf("window: no kind of window %d", w.Kind)
+	case w.Kind <= Session && w.Kind != Calendar && w.Length <= 0:
+		return errors.New("window: the length is not positive")
+	case w.Kind == Calendar && (w.Unit < Minute || w.Unit > Month):
+		return fmt.Errorf("window: no unit %d", w.Unit)
+	case w.Kind == Events && (w.N < 1 || w.N > MaxEvents):
+		return fmt.Errorf("window: %d events, want 1 to %d", w.N, MaxEvents)
+	case s.Family == Recent && len(s.Kinds) > maxFields:
+		return fmt.Errorf("window: %d fields, at most %d can be kept", len(s.Kinds), maxFields)
+	case s.Family == Count || s.Family == Recent:
+		return nil
+	case len(s.Kinds) != 1:
+		return fmt.Errorf("window: %d fields for one aggregate", len(s.Kinds))
+	}
+	for a := AggCount; a <= AggTimeSince; a++ {
+		if a.Family() == s.Family && a.Accepts(s.Kinds[0]) {
+			return nil
+		}
+	}
+	return fmt.Errorf("window: family %d of a %s", s.Family, s.Kinds[0])
+}
+
+// Reading says what a value was computed from.
+type Reading struct {
+	Samples  int
+	From, To event.Time // the window's edges; NoTime where it is open
+}
+
+// Drops counts what gave way to a limit.
+type Drops struct {
+	Panes    uint64 // live panes beyond maxPanes: events far ahead of the watermark
+	Rows     uint64 // rows beyond MaxRows
+	Sessions uint64 // sessions beyond maxSessions
+	Samples  uint64 // samples of first, last, delta and time_since beyond 16 that a window could still have read
+	Text     uint64 // strings beyond textMax bytes, which first and last read as unknown
+}
+
+// form is how a cell's tail is laid out.
+type form uint8
+
+const (
+	formPanes form = iota
+	formRows
+	formSessions
+	formRecent
+)
+
+// Every head starts with the run of its entries: first u16, count u16, stride u16, flags u16.
+const (
+	headRun   = 8
+	foldValid = 1 // flag: the head's fold holds
+)
+
+// Cell is the code of one feature's state. The zero head with an empty tail is the empty state.
+type Cell struct {
+	Drops Drops // what gave way so far
+
+	spec   Spec
+	form   form
+	agg    aggregate // nil for formRecent
+	keyLen int       // bytes of an entry before its aggregate (of a row: before its value)
+	stride int       // of an entry; for Distinct the narrowest
+	max    int       // entries
+	span   int64     // panes before the one that holds t
+	step   int64     // nanoseconds of a sliding window's pane
+
+	at, horizon bucket // the last buckets looked up
+	acc         [wideSize]byte
+	hashes      []uint64    // scratch of exact sets
+	key         []byte      // scratch of a hashed value
+	hashed      event.Value // its hash
+}
+
+// bucket is one pane's [from, to).
+type bucket struct {
+	from, to event.Time
+	pane     int64
+}
+
+// NewCell returns the code for a spec.
+func NewCell(s Spec) (*Cell, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	c := &Cell{spec: s, step: int64(s.Window.Step()), max: maxPanes, keyLen: 8}
+	if s.Window.Kind == Sliding {
+		c.span = span
+	}
+	if s.Family == Recent {
+		c.form, c.max = formRecent, recentMax
+		if n := s.Window.N; s.Window.Kind == Events && n < recentMax {
+			c.max = n
+		}
+		return c, nil
+	}
+	c.agg = newAggregate(s)
+	switch {
+	case s.Window.Kind == Events:
+		c.form, c.max = formRows, s.Window.N
+	case s.Window.Kind == Exact, s.Family == Distinct && s.Exact:
+		c.form, c.max = formRows, MaxRows
+	case s.Window.Kind == Session:
+		c.form, c.max, c.keyLen = formSessions, maxSessions, 16
+	}
+	c.stride = c.keyLen + c.agg.size()
+	if c.form == formRows {
+		c.stride = c.keyLen + rowBytes(s)
+	}
+	if s.Family == Distinct && c.form == formRows && s.Exact {
+		c.hashes = make([]uint64, 0, MaxRows)
+	}
+	return c, nil
+}
+
+// Spec returns what the cell was made from.
+func (c *Cell) Spec() Spec { return c.spec }
+
+// HeadSize is the size of the head in bytes, a multiple of 8.
+func (c *Cell) HeadSize() int {
+	if c.form == formPanes && c.folds() {
+		return headRun + 8 + c.agg.size()
+	}
+	return headRun
+}
+
+// FirstTail is the size of the tail in bytes that a key's first sample needs, as far as it is known beforehand.
+func (c *Cell) FirstTail() int {
+	if c.form == formRecent {
+		n := recentEntry
+		for _, k := range c.spec.Kinds {
+			n += 1 + valueBytes(k)
+		}
+		return (n + 7) &^ 7
+	}
+	return c.stride
+}
+
+// TailBytes estimates the tail of a key with so many samples, each in a pane or session of its own.
+func (c *Cell) TailBytes(samples int) int {
+	live := c.max
+	switch {
+	case c.spec.Window.Kind == Calendar && c.form != formRows, c.spec.Window.Kind == Forever && c.form == formPanes:
+		live = 1
+	case c.form == formPanes:
+		live = span + 1
+	}
+	return min(samples, live) * c.FirstTail()
+}
+
+// Empty reports whether the state is that of a key without samples, as far as it was told; expired panes may still be there.
+func (c *Cell) Empty(head []byte) bool { return le.Uint16(head[2:]) == 0 }
+
+// folds reports whether the head keeps the fold of all panes but the newest: a sliding window of aggregates of fixed size.
+func (c *Cell) folds() bool { return c.span > 0 && c.spec.Family != Distinct }
+
+// Add absorbs a sample at an instant, with one value per field. When the tail is too short, it returns how many bytes it has to have;
+// the caller appends zeros and calls again. What no event at or after the watermark can read may be forgotten.
+func (c *Cell) Add(head, tail []byte, at event.Time, values []event.Value, watermark event.Time) (need int) {
+	switch c.form {
+	case formPanes:
+		return c.addPane(head, tail, at, values, watermark)
+	case formRows:
+		return c.addRow(head, tail, at, values, watermark)
+	case formSessions:
+		return c.addSession(head, tail, at, values, watermark)
+	}
+	return c.addRecent(head, tail, at, values, watermark)
+}
+
+// Read writes the value for an event at an instant into dst: one value per field for first and last, else one. A value that is unknown is
+// missing. Strings are views of the tail.
+func (c *Cell) Read(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
+	switch c.form {
+	case formPanes:
+		return c.readPanes(head, tail, agg, at, dst)
+	case formRows:
+		return c.readRows(head, tail, agg, at, dst)
+	case formSessions:
+		return c.readSessions(head, tail, agg, at, dst)
+	}
+	return c.readRecent(head, tail, agg, at, dst)
+}
+
+// pane returns the pane of an instant: its number in a sliding window, the start of a calendar's bucket, 0 in a window that has one.
+func (c *Cell) pane(at event.Time) int64 {
+	if at >= c.at.from && at < c.at.to {
+		return c.at.pane
+	}
+	c.at = c.lookup(at)
+	return c.at.pane
+}
+
+// dead returns the first pane that an event at or after the watermark can read.
+func (c *Cell) dead(watermark event.Time) int64 {
+	if watermark == event.NoTime {
+		return math.MinInt64
+	}
+	if watermark < c.horizon.from || watermark >= c.horizon.to {
+		c.horizon = c.lookup(watermark)
+	}
+	return c.horizon.pane - c.span
+}
+
+func (c *Cell) lookup(at event.Time) bucket {
+	switch c.spec.Window.Kind {
+	case Sliding:
+		p := floorDiv(int64(at), c.step)
+		from := event.Time(p * c.step)
+		return bucket{from, from + event.Time(c.step), p}
+	case Calendar:
+		start, end := c.spec.Window.Bucket(at)
+		return bucket{start, end, int64(start)}
+	}
+	return bucket{event.NoTime, math.MaxInt64, 0}
+}
+
+// value returns the sample's value; count without a field has none.
+func value(values []event.Value) *event.Value {
+	if len(values) == 0 {
+		return &noValue
+	}
+	return &values[0]
+}
+
+var noValue event.Value // never written

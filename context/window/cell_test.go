@@ -1,0 +1,295 @@
+package window
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"insolite/internal/event"
+)
+
+// state is what package store does for a cell.
+type state struct {
+	cell       *Cell
+	head, tail []byte
+}
+
+func newState(tb testing.TB, s Spec) *state {
+	tb.Helper()
+	c, err := NewCell(s)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &state{cell: c, head: make([]byte, c.HeadSize())}
+}
+
+func (s *state) add(at event.Time, values []event.Value, watermark event.Time) {
+	for {
+		need := s.cell.Add(s.head, s.tail, at, values, watermark)
+		if need == 0 {
+			return
+		}
+		if need <= len(s.tail) {
+			panic(fmt.Sprintf("a tail of %d bytes needs %d", len(s.tail), need))
+		}
+		s.tail = append(s.tail, make([]byte, need-len(s.tail))...)
+	}
+}
+
+var paris = func() *time.Location {
+	l, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		panic(err)
+	}
+	return l
+}()
+
+var testWindows = []Window{
+	{Kind: Sliding, Length: 10 * time.Minute},
+	{Kind: Sliding, Length: 24 * time.Hour},
+	{Kind: Exact, Length: 7 * time.Minute},
+	{Kind: Calendar, Unit: Minute},
+	{Kind: Calendar, Unit: Hour, Zone: paris},
+	{Kind: Calendar, Unit: Day, Zone: paris},
+	{Kind: Calendar, Unit: Week},
+	{Kind: Calendar, Unit: Month, Zone: paris},
+	{Kind: Session, Length: 30 * time.Second},
+	{Kind: Session, Length: 3 * time.Minute},
+	{Kind: Events, N: 1},
+	{Kind: Events, N: 7},
+	{Kind: Events, N: 40},
+	{Kind: Forever},
+}
+
+// testCells are all families of all kinds.
+func testCells() (specs []Spec) {
+	for _, w := range testWindows {
+		for _, f := range []struct {
+			family Family
+			kinds  []event.Kind
+			exact  bool
+		}{
+			{family: Count},
+			{family: Count, kinds: []event.Kind{event.KindString}},
+			{family: Sum, kinds: []event.Kind{event.KindInt}},
+			{family: Sum, kinds: []event.Kind{event.KindNumber}},
+			{family: Spread, kinds: []event.Kind{event.KindInt}},
+			{family: Spread, kinds: []event.Kind{event.KindNumber}},
+			{family: Extremes, kinds: []event.Kind{event.KindInt}},
+			{family: Extremes, kinds: []event.Kind{event.KindNumber}},
+			{family: Extremes, kinds: []event.Kind{event.KindTime}},
+			{family: Distinct, kinds: []event.Kind{event.KindString}},
+			{family: Distinct, kinds: []event.Kind{event.KindInt}},
+			{family: Distinct, kinds: []event.Kind{event.KindInt}, exact: true},
+			{family: Recent},
+			{family: Recent, kinds: []event.Kind{event.KindInt}},
+			{family: Recent, kinds: []event.Kind{event.KindNumber}},
+			{family: Recent, kinds: []event.Kind{event.KindString, event.KindTime, event.KindBool}},
+		} {
+			specs = append(specs, Spec{Family: f.family, Window: w, Kinds: f.kinds, Exact: f.exact})
+		}
+	}
+	return specs
+}
+
+// stream is a random log of one key: disorder within a lateness, equal times, long gaps, events that are no sample.
+type stream struct {
+	r         *rand.Rand
+	now       event.Time
+	watermark event.Time
+	lateness  time.Duration
+	pace      time.Duration
+	variety   int
+}
+
+func newStream(seed uint64) *stream {
+	r := rand.New(rand.NewPCG(seed, 7))
+	s := &stream{r: r, now: event.Time(1_792_880_000e9), watermark: event.NoTime, lateness: time.Duration(r.IntN(4)) * 5 * time.Minute / 2} // two days before Paris sets its clocks back
+	s.pace = []time.Duration{300 * time.Millisecond, 10 * time.Second, 5 * time.Minute, 4 * time.Hour}[r.IntN(4)]
+	s.variety = []int{3, 12, 30, 1000}[r.IntN(4)]
+	return s
+}
+
+// next returns the next event that is not late, and the watermark before it.
+func (s *stream) next() (at, watermark event.Time) {
+	for {
+		s.now = s.now.Add(time.Duration(s.r.Int64N(2 * int64(s.pace))))
+		if s.r.IntN(60) == 0 {
+			s.now = s.now.Add(time.Duration(s.r.Int64N(100 * int64(s.pace))))
+		}
+		at = s.now
+		switch s.r.IntN(4) {
+		case 0:
+			at = at.Add(-time.Duration(s.r.Int64N(int64(s.lateness) + 1)))
+		case 1:
+			at -= at % 1e9
+		}
+		if at >= s.watermark {
+			watermark = s.watermark
+			s.watermark = max(s.watermark, at.Add(-s.lateness))
+			return at, watermark
+		}
+	}
+}
+
+func (s *stream) values(kinds []event.Kind) []event.Value {
+	values := make([]event.Value, len(kinds))
+	for i, k := range kinds {
+		values[i] = randomValue(s.r, k, s.variety)
+	}
+	if len(values) > 1 && s.r.IntN(5) == 0 {
+		values[s.r.IntN(len(values))] = event.Value{}
+	}
+	return values
+}
+
+func sameValue(a, b event.Value) bool {
+	return a.Kind == b.Kind && a.S == b.S && a.N == b.N && a.M == b.M
+}
+
+// aggsOf returns the aggregates that a cell serves for its kinds.
+func aggsOf(s Spec) (aggs []Agg) {
+	for a := AggCount; a <= AggTimeSince; a++ {
+		switch {
+		case a.Family() != s.Family:
+		case a == AggCount || a == AggTimeSince:
+			aggs = append(aggs, a)
+		case len(s.Kinds) == 0 || len(s.Kinds) > 1 && a == AggDelta || !a.Accepts(s.Kinds[0]):
+		default:
+			aggs = append(aggs, a)
+		}
+	}
+	return aggs
+}
+
+// TestCellAgreesWithModel reads every aggregate of every window before and after each event of random logs, and compares bits.
+func TestCellAgreesWithModel(t *testing.T) {
+	for i, spec := range testCells() {
+		t.Run(fmt.Sprintf("%d %s %v", spec.Family, spec.Window, spec.Kinds), func(t *testing.T) {
+			for seed := range uint64(4) {
+				testAgainstModel(t, spec, seed*1000+uint64(i), 160)
+			}
+		})
+	}
+}
+
+func testAgainstModel(t *testing.T, spec Spec, seed uint64, events int) {
+	s, m, log := newState(t, spec), &model{spec: spec}, newStream(seed)
+	check := func(n int, when string, at event.Time) {
+		for _, agg := range aggsOf(spec) {
+			dst := make([]event.Value, max(1, len(spec.Kinds)))
+			if agg != AggFirst && agg != AggLast {
+				dst = dst[:1]
+			}
+			got := s.cell.Read(s.head, s.tail, agg, at, dst)
+			want, n2 := m.read(agg, at)
+			if got.Samples != n2 {
+				t.Fatalf("seed %d, %s event %d at %v: %s of %d samples, want %d", seed, when, n, at.Std(), agg, got.Samples, n2)
+			}
+			for i := range dst {
+				if !sameValue(dst[i], want[i]) {
+					t.Fatalf("seed %d, %s event %d at %v: %s is %s (%x), want %s (%x)", seed, when, n, at.Std(), agg, dst[i].Text(), dst[i].N, want[i].Text(), want[i].N)
+				}
+			}
+			if got.From != event.NoTime && got.From > at && got.Samples > 0 && spec.Window.Kind != Session {
+				t.Fatalf("seed %d: a window from %v for an event at %v", seed, got.From.Std(), at.Std())
+			}
+		}
+	}
+	for n := range events {
+		at, watermark := log.next()
+		check(n, "before", at)
+		if log.r.IntN(6) == 0 {
+			continue
+		}
+		values := log.values(spec.Kinds)
+		s.add(at, values, watermark)
+		m.add(at, values)
+		check(n, "after", at)
+	}
+}
+
+// TestRowsGiveWay fills exact windows beyond their limit.
+func TestRowsGiveWay(t *testing.T) {
+	for _, spec := range []Spec{
+		{Family: Sum, Kinds: []event.Kind{event.KindNumber}, Window: Window{Kind: Exact, Length: 24 * time.Hour}},
+		{Family: Distinct, Kinds: []event.Kind{event.KindInt}, Exact: true, Window: Window{Kind: Exact, Length: 24 * time.Hour}},
+		{Family: Count, Window: Window{Kind: Events, N: MaxEvents}},
+	} {
+		s, m := newState(t, spec), &model{spec: spec}
+		r := rand.New(rand.NewPCG(1, 1))
+		for i := range 1300 {
+			at := event.Time(i)*1e9 - event.Time(r.Int64N(1e12))
+			values := make([]event.Value, len(spec.Kinds))
+			for j, k := range spec.Kinds {
+				values[j] = randomValue(r, k, 900)
+			}
+			s.add(at, values, event.NoTime)
+			m.add(at, values)
+		}
+		var got [1]event.Value
+		agg := aggsOf(spec)[0]
+		at := event.Time(1300e9)
+		read := s.cell.Read(s.head, s.tail, agg, at, got[:])
+		want, n := m.read(agg, at)
+		if read.Samples != n || !sameValue(got[0], want[0]) {
+			t.Errorf("%s: %s of %d samples, want %s of %d", spec.Window, got[0].Text(), read.Samples, want[0].Text(), n)
+		}
+		if dropped := s.cell.Drops.Rows; spec.Window.Kind == Exact && dropped != 1300-MaxRows {
+			t.Errorf("%s: %d rows counted as given way, want %d", spec.Window, dropped, 1300-MaxRows)
+		}
+	}
+}
+
+// TestTailStaysShort says that what is past is forgotten before a tail grows.
+func TestTailStaysShort(t *testing.T) {
+	for _, spec := range testCells() {
+		if spec.Window.Kind == Events || spec.Window.Kind == Forever {
+			continue
+		}
+		s := newState(t, spec)
+		log := newStream(1)
+		log.pace, log.lateness, log.variety = 20*time.Minute, time.Minute, 3
+		for range 3000 {
+			at, watermark := log.next()
+			s.add(at, log.values(spec.Kinds), watermark)
+		}
+		retention, _ := spec.Window.Retention()
+		most := min(3000, 40+8*int(retention/log.pace))
+		if spec.Family == Recent {
+			most = recentMax + 1
+		} else if spec.Family == Distinct && spec.Exact {
+			most = MaxRows + MaxRows/4
+		}
+		if got := len(s.tail); got > most*(s.cell.FirstTail()+32) {
+			t.Errorf("%d %s: %d bytes after 3000 samples, want at most %d entries", spec.Family, spec.Window, got, most)
+		}
+	}
+}
+
+func TestSumsOutOfRangeAreUnknown(t *testing.T) {
+	ints := newState(t, Spec{Family: Sum, Kinds: []event.Kind{event.KindInt}, Window: Window{Kind: Forever}})
+	numbers := newState(t, Spec{Family: Sum, Kinds: []event.Kind{event.KindNumber}, Window: Window{Kind: Forever}})
+	for range 2 {
+		ints.add(1, []event.Value{event.IntValue(math.MaxInt64)}, 0)
+		numbers.add(1, []event.Value{event.NumberValue(math.MaxFloat64)}, 0)
+	}
+	var v [1]event.Value
+	if ints.cell.Read(ints.head, ints.tail, AggSum, 1, v[:]); v[0].Known() {
+		t.Errorf("the sum of two largest ints is %s", v[0].Text())
+	}
+	if ints.cell.Read(ints.head, ints.tail, AggAvg, 1, v[:]); v[0].Float() != math.MaxInt64 {
+		t.Errorf("the mean of two largest ints is %s", v[0].Text())
+	}
+	ints.add(1, []event.Value{event.IntValue(math.MinInt64)}, 0)
+	if ints.cell.Read(ints.head, ints.tail, AggSum, 1, v[:]); v[0].Int() != math.MaxInt64-1 {
+		t.Errorf("the sum in range again is %s", v[0].Text())
+	}
+	for _, agg := range []Agg{AggSum, AggAvg} {
+		if numbers.cell.Read(numbers.head, numbers.tail, agg, 1, v[:]); v[0].Known() {
+			t.Errorf("the %s of two largest numbers is %s", agg, v[0].Text())
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package window
+
+import "insolite/internal/event"
+
+// aggregate is the code of one family of fixed or bounded size. Its state starts with the number of samples; zero bytes are the empty
+// state. Merging a, which is older, with b gives the state of both; where the order of samples matters, b's come after a's.
+type aggregate interface {
+	size() int                              // bytes, a multiple of 8; for Distinct of the narrowest
+	add(s []byte, v *event.Value)           // absorb a sample
+	merge(a, b []byte)                      // a becomes a and b
+	read(s []byte, agg Agg, v *event.Value) // the value
+	commutes() bool                         // the order of samples never shows in a bit, so that an older pane may change under a fold
+}
+
+func newAggregate(s Spec) aggregate {
+	switch s.Family {
+	case Sum:
+		if s.Kinds[0] == event.KindInt {
+			return sumInts{}
+		}
+		return sumNumbers{}
+	case Spread:
+		return spread{}
+	case Extremes:
+		return extremes{kind: s.Kinds[0]}
+	case Distinct:
+		return distinct{}
+	}
+	return count{}
+}
+
+func samples(s []byte) uint64       { return le.Uint64(s) }
+func setSamples(s []byte, n uint64) { le.PutUint64(s, n) }
+
+// count is {n}. Empty: 0.
+type count struct{}
+
+func (count) size() int                    { return 8 }
+func (count) commutes() bool               { return true }
+func (count) add(s []byte, _ *event.Value) { setSamples(s, samples(s)+1) }
+func (count) merge(a, b []byte)            { setSamples(a, samples(a)+samples(b)) }
+
+func (count) read(s []byte, _ Agg, v *event.Value) { *v = event.IntValue(int64(samples(s))) }
