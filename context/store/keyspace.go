@@ -38,6 +38,7 @@ type Keyspace struct {
 	slabs  []slab
 	dirty  []Handle // in the order in which they became so; may have some that are clean again
 	cursor int      // of Expire
+	swept  Ctx      // scratch of Expire
 	used   int64    // bytes of the blocks in use
 	known  map[uint64]*description
 	lines  [64]uint32 // scratch of Touch
@@ -256,13 +257,13 @@ func (k *Keyspace) Expire(watermark event.Time, max int, removed func(key []byte
 }
 
 func (k *Keyspace) expired(h Handle, watermark event.Time) bool {
-	x := k.View(h)
-	newest := x.Newest()
-	if newest.Add(k.layout.retention) >= watermark {
+	x := &k.swept
+	*x = k.View(h)
+	if x.Newest().Add(k.layout.retention) >= watermark {
 		return false
 	}
 	for _, p := range k.layout.pinning {
-		if p.pins(&x) {
+		if p.pins(x) {
 			return false
 		}
 	}

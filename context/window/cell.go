@@ -97,7 +97,7 @@ type Cell struct {
 	acc         [wideSize]byte
 	hashes      []uint64    // scratch of exact sets
 	key         []byte      // scratch of a hashed value
-	hashed      event.Value // its hash
+	sampled     event.Value // its hash, or the sample of a row
 }
 
 // bucket is one pane's [from, to).

@@ -293,3 +293,48 @@ func TestSumsOutOfRangeAreUnknown(t *testing.T) {
 		}
 	}
 }
+
+// TestMeanOfSmallNegatives would be 0 if the sum were converted in two words.
+func TestMeanOfSmallNegatives(t *testing.T) {
+	s := newState(t, Spec{Family: Sum, Kinds: []event.Kind{event.KindInt}, Window: Window{Kind: Forever}})
+	s.add(1, []event.Value{event.IntValue(-2)}, 0)
+	s.add(1, []event.Value{event.IntValue(-3)}, 0)
+	var v [1]event.Value
+	if s.cell.Read(s.head, s.tail, AggAvg, 1, v[:]); v[0].Float() != -2.5 {
+		t.Errorf("the mean of -2 and -3 is %s", v[0].Text())
+	}
+}
+
+// TestExactWindowAtTheHorizon fills a tail, so that what is past is forgotten, and reads at the watermark itself.
+func TestExactWindowAtTheHorizon(t *testing.T) {
+	const length = 10
+	s := newState(t, Spec{Family: Count, Window: Window{Kind: Exact, Length: length}})
+	for at := event.Time(0); at < 200; at++ {
+		s.add(at, nil, at) // no disorder: the next event is at the watermark at the earliest
+		var v [1]event.Value
+		if s.cell.Read(s.head, s.tail, AggCount, at, v[:]); v[0].Int() != min(int64(at)+1, length) {
+			t.Fatalf("%d rows at %d, want %d", v[0].Int(), at, min(int64(at)+1, length))
+		}
+	}
+}
+
+// TestFoldForgetsDroppedPanes fills panes while nothing is read, so that panes of a fold that was read before are forgotten meanwhile.
+func TestFoldForgetsDroppedPanes(t *testing.T) {
+	spec := Spec{Family: Sum, Kinds: []event.Kind{event.KindNumber}, Window: Window{Kind: Sliding, Length: time.Hour}}
+	s, m := newState(t, spec), &model{spec: spec}
+	one := []event.Value{event.NumberValue(1)}
+	at := event.Time(0)
+	var v [1]event.Value
+	for i := range 600 {
+		at = at.Add(time.Minute)
+		s.add(at, one, at) // no disorder, so that all that left the window is forgotten
+		m.add(at, one)
+		if i%3 != 0 {
+			continue
+		}
+		s.cell.Read(s.head, s.tail, AggSum, at, v[:])
+		if want, _ := m.read(AggSum, at); !sameValue(v[0], want[0]) {
+			t.Fatalf("event %d: %s, want %s", i, v[0].Text(), want[0].Text())
+		}
+	}
+}

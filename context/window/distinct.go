@@ -145,8 +145,8 @@ func (c *Cell) sample(values []event.Value) *event.Value {
 		return value(values)
 	}
 	c.key = event.AppendKeyPart(c.key[:0], &values[0])
-	c.hashed.N = xxh3.Hash(c.key)
-	return &c.hashed
+	c.sampled.N = xxh3.Hash(c.key)
+	return &c.sampled
 }
 
 // exactDistinct counts the different hashes of rows.

@@ -108,17 +108,15 @@ func (c *Cell) readRows(head, tail []byte, agg Agg, at event.Time, dst []event.V
 // foldRows folds row by row, in the order in which they are kept.
 func (c *Cell) foldRows(r run, lo, hi int, agg Agg, dst *event.Value) {
 	acc := c.zeroed()
-	v := event.Value{}
-	if len(c.spec.Kinds) > 0 {
-		v.Kind = c.spec.Kinds[0]
-	}
+	v := &c.sampled
+	*v = event.Value{Kind: c.spec.Kinds[0]}
 	for i := lo; i < hi; i++ {
 		row := r.at(i)
 		v.N = le.Uint64(row[8:])
 		if len(row) > 16 {
 			v.M = le.Uint64(row[16:])
 		}
-		c.agg.add(acc, &v)
+		c.agg.add(acc, v)
 	}
 	c.agg.read(acc, agg, dst)
 }

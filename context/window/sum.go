@@ -7,8 +7,9 @@ import (
 	"insolite/internal/event"
 )
 
-// sumInts is {n, lo, hi}: the exact sum in 128 bits, which 2^64 samples cannot overflow. It serves sum and avg. The mean is
-// (hi·2^64 + lo) / n in floating point. Empty: sum 0, avg unknown; a sum beyond 64 bits is unknown.
+// sumInts is {n, lo, hi}: the exact sum in 128 bits, which 2^64 samples cannot overflow. It serves sum and avg. The mean is the sum as a
+// number, divided by n; a sum that does not fit 64 bits is hi·2^64 + lo, which would lose small negative ones, as lo rounds up to 2^64.
+// Empty: sum 0, avg unknown; a sum beyond 64 bits is unknown.
 type sumInts struct{}
 
 func (sumInts) size() int      { return 24 }
@@ -33,10 +34,13 @@ func addInt128(s []byte, lo, hi uint64) {
 
 func (sumInts) read(s []byte, agg Agg, v *event.Value) {
 	n, lo, hi := samples(s), le.Uint64(s[8:]), int64(le.Uint64(s[16:]))
+	fits := hi == int64(lo)>>63
 	switch {
+	case agg == AggAvg && fits:
+		*v = mean(float64(int64(lo)), n)
 	case agg == AggAvg:
 		*v = mean(float64(float64(hi)*(1<<64))+float64(lo), n)
-	case hi == int64(lo)>>63:
+	case fits:
 		*v = event.IntValue(int64(lo))
 	default:
 		*v = event.Value{}

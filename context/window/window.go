@@ -166,7 +166,7 @@ func (w Window) Bucket(t event.Time) (start, end event.Time) {
 			into += time.Duration(local.Minute()) * time.Minute
 		}
 		start = t.Add(-into)
-		return start, start.Add(length)
+		return within(local, start, start.Add(length))
 	}
 	y, m, d := local.Date()
 	days, months := 1, 0
@@ -178,6 +178,18 @@ func (w Window) Bucket(t event.Time) (start, end event.Time) {
 		d, days, months = 1, 0, 1
 	}
 	return midnight(y, m, d, local.Location()), midnight(y, m+time.Month(months), d+days, local.Location())
+}
+
+// within cuts [start, end) to the time for which the zone's offset at an instant holds: where clocks change by half an hour, an hour is cut.
+func within(at time.Time, start, end event.Time) (event.Time, event.Time) {
+	from, to := at.ZoneBounds()
+	if f, ok := event.TimeOf(from); ok && !from.IsZero() {
+		start = max(start, f)
+	}
+	if t, ok := event.TimeOf(to); ok && !to.IsZero() {
+		end = min(end, t)
+	}
+	return start, end
 }
 
 // midnight returns the first instant of a date in a zone. Where the clock jumps over midnight or shows it twice, time.Date may return an
