@@ -71,7 +71,7 @@ func (d *Decoder) convertTime(f *field, text []byte, t token, dst *event.Value) 
 	default:
 		return ReasonWrongType
 	}
-	at, offset, reason := parseTime(text)
+	at, offset, reason := d.dates.parse(text)
 	*dst = event.TimeValue(at, offset)
 	return reason
 }
@@ -88,6 +88,10 @@ func (d *Decoder) convertIP(text []byte, t token, dst *event.Value) (reason stri
 	default:
 		return ReasonWrongType
 	}
+	if address, end := parseIPv4(text, 0); end == len(text) {
+		*dst = ipv4(address)
+		return ""
+	}
 	if len(text) > addressMax {
 		return ReasonWrongType
 	}
@@ -97,6 +101,37 @@ func (d *Decoder) convertIP(text []byte, t token, dst *event.Value) (reason stri
 	}
 	*dst = event.IPValue(a)
 	return ""
+}
+
+// parseIPv4 reads the usual form of an address at i, four numbers without leading zeros. end is where it ends, -1 if there is none.
+func parseIPv4(b []byte, i int) (address uint64, end int) {
+	for part := range 4 {
+		if part > 0 {
+			if i >= len(b) || b[i] != '.' {
+				return 0, -1
+			}
+			i++
+		}
+		if i >= len(b) || !isDigit(b[i]) {
+			return 0, -1
+		}
+		octet := uint64(b[i] - '0')
+		i++
+		for octet > 0 && i < len(b) && isDigit(b[i]) && octet <= 255 {
+			octet = octet*10 + uint64(b[i]-'0')
+			i++
+		}
+		if octet > 255 {
+			return 0, -1
+		}
+		address = address<<8 | octet
+	}
+	return address, i
+}
+
+// ipv4 is an IPv4 address in its 16-byte form.
+func ipv4(address uint64) event.Value {
+	return event.Value{N: 0xffff<<32 | address, Kind: event.KindIP}
 }
 
 // text returns a string's text as a view into the record or, with escapes, into the arena.

@@ -38,7 +38,7 @@ type plan struct {
 	stamp    event.Slot
 	byNode   []int32 // index in fields, -1: none
 	optional []int32 // indexes of wanted optional fields
-	required int     // how many fields are
+	required int32   // how many fields are
 	shapes   *graph  // nil: this source is never speculated on
 }
 
@@ -54,9 +54,10 @@ type Decoder struct {
 	plans  []plan // one a source, and one for records of no source
 	width  int
 	arena  []byte
-	last   int         // the plan of the last record: the next one's guess
-	marks  []uint32    // by node: the walk that saw it
-	mark   uint32      // the current walk
+	last   int      // the plan of the last record: the next one's guess
+	marks  []uint32 // by node: the walk that saw it
+	mark   uint32   // the current walk
+	dates  dates
 	unread event.Value // where values that no one wants are written to
 	rest   int         // the plan of records that no match takes
 	budget budget

@@ -78,7 +78,8 @@ func TestMutations(t *testing.T) {
 				}
 			}
 		}
-		if s := b.fast.Stats(); tp.name != "two match fields" && tp.name != "one path twice" && s.Fast < rounds/20 {
+		left := []string{"two match fields", "one path twice", "match on an address"} // to the strict scanner
+		if s := b.fast.Stats(); !slices.Contains(left, tp.name) && s.Fast < rounds/20 {
 			t.Errorf("%s: only %d records went the fast way, %d the strict one: the comparison says little", tp.name, s.Fast, s.Generic)
 		}
 	}
@@ -97,6 +98,7 @@ func TestRecombinations(t *testing.T) {
 		members := []string{
 			`"s":"x"`, `"s":"\u00e9"`, `"s":null`, `"n":1.25`, `"n":null`, `"i":7`, `"i":7.0`, `"b":true`, `"m":{"name":"ann"}`, `"m":{"x":{"y":1},"name":null}`, `"m":{}`, `"m":null`, `"m":"text"`, `"m":{"x":{}}`,
 			`"type":"a"`, `"type":"b"`, `"type":"c"`, `"type":2`, `"x":1`, `"x":"s"`, `"x":2.5`, `"o":{"kind":"b","y":3}`, `"o":{"y":1}`, `"o":[]`, `"z":[{"s":1}]`, `"z":"q"`,
+			`"m":{"name":"a","s":1,"i":"x"}`, `"m":{"x":{"y":1,"s":2},"s":"q"}`, `"o":{"y":1,"x":{}}`, `"o":{"x":[],"y":2}`, `"type":{"sub":"q"}`, `"type":{"sub":7}`, `"type":"\u0061"`, `"type":null`,
 		}
 		for range 3000 {
 			value := []byte{'{'}

@@ -218,7 +218,7 @@ func parseNumber(text []byte) (f float64, ok bool) {
 func parseUnits(text []byte, unit int) (t event.Time, ok bool) {
 	d := parseDecimal(text)
 	u, ok := d.scaled(d.exponent + unit)
-	if !ok || u > math.MaxInt64 || d.more && d.exponent+unit > 0 {
+	if !ok || u > math.MaxInt64 { // digits beyond the mantissa are below a nanosecond, or there are far too many
 		return 0, false
 	}
 	if d.negative {

@@ -8,7 +8,6 @@ type op uint8
 const (
 	opAny    op = iota // no declared field: any value
 	opInner            // a declared path goes on below: any value but an object
-	opMatch            // the field that says which source a record is of
 	opString           // opString … opIP: a declared field of that kind
 	opNumber
 	opInt
@@ -16,20 +15,45 @@ const (
 	opTime
 	opUnits // a time that is written as a number
 	opIP
-	opEnd // the end of the record, no value
+	opMatch // the field that says which source a record is of
+	opEnd   // the end of the record, no value
 )
 
-// step is the bytes between two values, which fix where in the record we are, and what is known of the value behind them.
+// wordSize is how many bytes are compared at a time.
+const wordSize = 8
+
+// step is the bytes between two values, which fix where in the record we are, and what is known of the value behind them. The bytes' first
+// and last words stand beside them, because most steps are no longer than that.
 type step struct {
-	bytes    string
-	next     []*step // what may follow, the likeliest first
-	field    *field  // nil without a declared field
-	inner    []int32 // nodes of declared paths that the bytes pass through
-	mark     int32   // the value's node, -1: none
-	slot     event.Slot
-	depth    int // containers around the value
-	required int // 1: the value of a required field
-	op       op
+	// Read for every value, hence together in one cache line.
+	head, mask, tail uint64
+	likely           *step // next[0]; nil at a graph's start and at a record's end
+	size             int   // of bytes
+	mark             int32 // the value's node, -1: none
+	slot             event.Slot
+	required         int32 // 1: the value of a required field
+	op               op
+	enters           bool // inner is not empty
+
+	inner []int32 // nodes of declared objects that the bytes enter
+	next  []*step // what may follow, the likeliest first
+	field *field  // nil without a declared field
+	depth int     // containers around the value
+	bytes string
+}
+
+// hold keeps the bytes of a new step.
+func (st *step) hold(bytes string) {
+	st.bytes, st.size = bytes, len(bytes)
+	for i := range min(len(bytes), wordSize) {
+		st.head |= uint64(bytes[i]) << (8 * i)
+		st.mask |= 0xff << (8 * i)
+	}
+	if len(bytes) >= wordSize {
+		for i := range wordSize {
+			st.tail |= uint64(bytes[len(bytes)-wordSize+i]) << (8 * i)
+		}
+	}
 }
 
 // place is what makes a step: the innermost object of a declared path that is open before its bytes, and the bytes. All that follows from
@@ -99,8 +123,7 @@ func (d *Decoder) learn(value []byte, plan int) {
 	}
 	l := learner{d: d, p: p, b: value, at: p.shapes.root}
 	i := skipSpace(value, 0)
-	if i, ok := l.object(i, 0, d.paths.root); ok {
-		_ = i
+	if _, ok := l.object(i, 0, d.paths.root); ok {
 		l.step(len(value), step{op: opEnd, mark: -1, slot: event.NoSlot})
 	}
 }
@@ -207,7 +230,8 @@ func (l *learner) step(i int, st step) bool {
 	where := place{object: l.start, bytes: string(b)}
 	next := l.p.shapes.steps[where]
 	if next == nil {
-		st.bytes, st.inner = where.bytes, l.inner
+		st.hold(where.bytes)
+		st.inner, st.enters = l.inner, len(l.inner) > 0
 		next = &st
 		l.p.shapes.steps[where] = next
 	}
@@ -219,6 +243,7 @@ func (l *learner) step(i int, st step) bool {
 	case follows:
 	case len(l.at.next) < nextMax:
 		l.at.next = append(l.at.next, next)
+		l.at.likely = l.at.next[0]
 	default:
 		l.at.next[nextMax-1] = next // the one that was right least often
 	}

@@ -18,9 +18,9 @@ const (
 
 // special marks the high bit of the bytes of w that end a run of plain text: quote, backslash, control characters and all that is not
 // ASCII. Only the lowest mark is exact: a borrow may put false ones above a true one.
-// From https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord; w itself covers the high bits, so the usual &^w is not needed.
+// From https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord without its &^w: that bytes above ASCII are marked, too, is wanted.
 func special(w uint64) uint64 {
-	return (w | (w - 0x20*everyByte) | ((w ^ '"'*everyByte) - everyByte) | ((w ^ '\\'*everyByte) - everyByte)) & highBits
+	return ((w - 0x20*everyByte) | ((w ^ '"'*everyByte) - everyByte) | ((w ^ '\\'*everyByte) - everyByte)) & highBits
 }
 
 // scanString finds the end of a string whose text starts at i, behind the quote. end is the closing quote's index, or ^offset of the

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"encoding/binary"
 	"math"
 
 	"insolite/internal/event"
@@ -25,16 +26,42 @@ func two(b []byte, i int) uint {
 	return hi*10 + lo
 }
 
-// parseTime reads an instant in RFC 3339 (with upper-case T and Z, without leap seconds, as Go does) and the offset in which it was
+// dates remembers the last date that was read: records of one log are mostly of one day.
+type dates struct {
+	text  [10]byte // zero before the first
+	start int64    // its first second since 1970
+}
+
+// parse reads an instant in RFC 3339 (with upper-case T and Z, without leap seconds, as Go does) and the offset in which it was
 // written. reason is empty, wrong_type or out_of_range.
-func parseTime(b []byte) (t event.Time, offset int, reason string) {
-	if len(b) < len("2006-01-02T15:04:05Z") || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
+func (d *dates) parse(b []byte) (t event.Time, offset int, reason string) {
+	if len(b) < len("2006-01-02T15:04:05Z") || b[10] != 'T' {
 		return 0, 0, ReasonWrongType
 	}
-	century, year, month, day := two(b, 0), two(b, 2), two(b, 5), two(b, 8)
-	hour, minute, second := two(b, 11), two(b, 14), two(b, 17)
-	if century > 99 || year > 99 || month-1 > 11 || hour > 23 || minute > 59 || second > 59 {
+	if [10]byte(b) != d.text && !d.read(b) {
 		return 0, 0, ReasonWrongType
+	}
+	clock, ok := parseClock(binary.LittleEndian.Uint64(b[11:]))
+	if !ok {
+		return 0, 0, ReasonWrongType
+	}
+	nanos, i := fraction(b, 19)
+	offset, ok = zone(b, i)
+	if !ok {
+		return 0, 0, ReasonWrongType
+	}
+	s := d.start + clock - int64(offset)
+	if s <= -secondsLimit || s >= secondsLimit {
+		return 0, 0, ReasonOutOfRange
+	}
+	return event.Time(s*nanosPerSec + nanos), offset, ""
+}
+
+// read reads the date at the start of b.
+func (d *dates) read(b []byte) bool {
+	century, year, month, day := two(b, 0), two(b, 2), two(b, 5), two(b, 8)
+	if century > 99 || year > 99 || month-1 > 11 || b[4] != '-' || b[7] != '-' {
+		return false
 	}
 	year += century * 100
 	last := uint(monthDays[month-1])
@@ -42,18 +69,28 @@ func parseTime(b []byte) (t event.Time, offset int, reason string) {
 		last = 29
 	}
 	if day-1 >= last {
-		return 0, 0, ReasonWrongType
+		return false
 	}
-	nanos, i := fraction(b, 19)
-	offset, ok := zone(b, i)
-	if i < 0 || !ok {
-		return 0, 0, ReasonWrongType
+	d.text = [10]byte(b)
+	d.start = daysSince1970(int64(year), int64(month), int64(day)) * secondsPerDay
+	return true
+}
+
+// parseClock reads hh:mm:ss from the eight bytes of a word, the first in its lowest byte, as seconds.
+func parseClock(w uint64) (seconds int64, ok bool) {
+	const (
+		zeros  = 0x30303a30303a3030 // 00:00:00
+		fixed  = 0xf0f0fff0f0fff0f0 // colons, and the upper halves of digits
+		sixes  = 0x0606000606000606 // a digit above 9 carries into its upper half
+		halves = 0x0f0f000f0f000f0f
+	)
+	n := w & halves
+	if w&fixed != zeros || (n+sixes)&^halves != 0 {
+		return 0, false
 	}
-	s := daysSince1970(int64(year), int64(month), int64(day))*secondsPerDay + int64(hour*3600+minute*60+second) - int64(offset)
-	if s <= -secondsLimit || s >= secondsLimit {
-		return 0, 0, ReasonOutOfRange
-	}
-	return event.Time(s*nanosPerSec + nanos), offset, ""
+	n = n*10 + n>>8 // each pair's number in its first byte
+	hour, minute, second := n&0xff, n>>24&0xff, n>>48&0xff
+	return int64(hour*3600 + minute*60 + second), hour < 24 && minute < 60 && second < 60
 }
 
 // fraction reads decimals of a second at i, if there are any, as nanoseconds; further digits are dropped. end is -1 for a lone point.

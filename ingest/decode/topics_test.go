@@ -74,17 +74,24 @@ func topics() []topic {
 		{name: "match", seeds: matchSeeds, sources: []*event.Source{
 			stamped("a", kind("a"), declare("x", event.KindInt), declare("type", event.KindString)),
 			stamped("b", kind("b"), optional(declare("x", event.KindString)), optional(declare("y", event.KindNumber, "o", "y"))),
-			stamped("rest", nil, optional(declare("x", event.KindNumber))),
+			stamped("rest", nil, optional(declare("x", event.KindNumber)), optional(declare("type", event.KindString))),
 		}},
 		{name: "match without rest", seeds: matchSeeds, sources: []*event.Source{
 			stamped("a", kind("a"), declare("x", event.KindInt)), stamped("b", kind("b"), declare("x", event.KindString)),
+		}},
+		{name: "below the match field", seeds: matchSeeds, sources: []*event.Source{
+			stamped("a", kind("a"), optional(declare("x", event.KindInt))),
+			stamped("rest", nil, optional(declare("sub", event.KindString, "type", "sub")), optional(declare("y", event.KindInt, "o", "y"))),
+		}},
+		{name: "match on an address", seeds: []string{`{"type":"1.2.3.4","x":1}`, `{"type":"1.2.3","x":1}`, `{"x":1}`}, sources: []*event.Source{
+			stamped("a", kind("1.2.3.4"), declare("type", event.KindIP)), stamped("b", kind("1.2.3"), declare("type", event.KindIP)),
 		}},
 		{name: "two match fields", seeds: matchSeeds, sources: []*event.Source{
 			stamped("a", kind("a"), declare("x", event.KindInt)),
 			stamped("b", &event.Match{Path: []string{"o", "kind"}, Equals: "b"}, optional(declare("x", event.KindString))),
 		}},
 		{name: "one path twice", seeds: everySeeds, sources: []*event.Source{
-			stamped("twice", nil, declare("s", event.KindString), optional(declare("s2", event.KindString, "s")), optional(declare("n", event.KindInt))),
+			stamped("twice", nil, declare("s", event.KindString), optional(declare("n", event.KindInt)), optional(declare("n2", event.KindNumber, "n"))),
 		}},
 		{name: "a path inside another", seeds: everySeeds, sources: []*event.Source{
 			stamped("a", kind("a"), optional(declare("m", event.KindString)), optional(declare("name", event.KindString, "m", "name"))),
@@ -98,6 +105,7 @@ var everySeeds = []string{
 	`{"s": "x", "n": 1.5, "i": 7, "b": false, "m": {"name": "ann", "x": {"y": 1}}, "extra": [1, {"a": null}], "ms": 1.5}` + "\n",
 	`{"s":"a\"b\\c\/\u00e9\ud83d\ude00\ud800","n":-0,"i":1.0,"u":1700000000.123456789123,"m":null}`,
 	`{"s":"x","i":1e3,"n":1e308}`, `{"s":"x","i":9223372036854775807}`, `{"s":"x","i":-9223372036854775808}`, `{"s":"x","i":9223372036854775808}`,
+	`{"s":"x","n":426778858772.749977}`, `{"s":"x","n":904359706797.029839}`, // rounded twice they would be off
 	`{"s":"x","n":1e400}`, `{"s":"x","n":1e-400}`, `{"s":"x","i":0e99999999999999999999}`, `{"s":"x","i":1.5}`, `{"s":"x","i":12345678901234567890123}`,
 	`{"s":"x","m":{"name":"a"},"m":{}}`, `{"s":"x","m":{"name":"a"},"m":{"x":{"y":2}}}`, `{"s":"x","s":1}`, `{"s":1,"s":"x"}`, `{"\u0073":"x","s":null}`,
 	`{"s":"x","m":{"name":"a","name":null}}`, `{"s":"x","m":[{"name":"a"}]}`, `{"s":"x","source":{"ip":"q"}}`, `{"type":"a","m":{"name":"x"}}`,

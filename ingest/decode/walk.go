@@ -1,7 +1,7 @@
 package decode
 
 import (
-	"math"
+	"encoding/binary"
 
 	"insolite/internal/event"
 )
@@ -31,44 +31,73 @@ func (d *Decoder) walk(plan int, b []byte, row event.Row) int {
 		clear(d.marks)
 		d.mark = 1
 	}
-	at, i, required := p.shapes.root, 0, 0
-next:
+	at, i, required := p.shapes.root, 0, int32(0)
 	for {
-		for k, st := range at.next {
-			v := i + len(st.bytes)
-			if v > len(b) || string(b[i:v]) != st.bytes {
-				continue
+		st := at.likely
+		if st == nil {
+			return -1 // nothing learnt yet
+		}
+		end := -1
+		if st.stands(b, i) {
+			end = d.take(st, b, i+st.size, row)
+		}
+		if end < 0 {
+			if st, end = d.unlikely(at, b, i, row); end < 0 {
+				return -1
 			}
+		}
+		if !d.pass(st) {
+			return -1
+		}
+		if st.op >= opMatch {
 			if st.op == opEnd {
-				if v < len(b) {
-					continue
-				}
-				if d.pass(st) && required == p.required && d.finish(p, row) {
+				if required == p.required && d.finish(p, row) {
 					return plan
 				}
 				return -1
 			}
-			end := d.take(st, b, v, row)
-			if st.op == opMatch && end >= 0 {
-				if named := d.named(p, plan, b[v:end]); named != plan {
-					return named
-				}
+			if named := d.named(p, plan, b[i+st.size:end]); named != plan {
+				return named
 			}
-			if end < 0 {
-				continue
-			}
-			if !d.pass(st) {
-				return -1
-			}
+		}
+		required += st.required
+		at, i = st, end
+	}
+}
+
+// unlikely tries all followers of a step, also in the record's last bytes. The one that fits moves up.
+func (d *Decoder) unlikely(at *step, b []byte, i int, row event.Row) (st *step, end int) {
+	for k, st := range at.next {
+		if !st.fits(b, i) {
+			continue
+		}
+		if end := d.take(st, b, i+st.size, row); end >= 0 {
 			if k > 0 {
 				at.next[k], at.next[k-1] = at.next[k-1], st
+				at.likely = at.next[0]
 			}
-			required += st.required
-			at, i = st, end
-			continue next
+			return st, end
 		}
-		return -1
 	}
+	return nil, -1
+}
+
+// stands reports whether the bytes of st stand at i. It gives up in the last word of a record.
+func (st *step) stands(b []byte, i int) bool {
+	return i+wordSize <= len(b) && binary.LittleEndian.Uint64(b[i:])&st.mask == st.head && (st.size <= wordSize || st.tails(b, i))
+}
+
+// tails compares what is beyond a step's first word.
+func (st *step) tails(b []byte, i int) bool {
+	v := i + st.size
+	return v <= len(b) && binary.LittleEndian.Uint64(b[v-wordSize:]) == st.tail &&
+		(st.size <= 2*wordSize || string(b[i+wordSize:v-wordSize]) == st.bytes[wordSize:st.size-wordSize])
+}
+
+// fits compares a step without reading beyond it.
+func (st *step) fits(b []byte, i int) bool {
+	v := i + st.size
+	return v <= len(b) && string(b[i:v]) == st.bytes
 }
 
 // pass marks the declared paths that a step is on; false when the record has one of them twice.
@@ -79,6 +108,10 @@ func (d *Decoder) pass(st *step) bool {
 		}
 		d.marks[m] = d.mark
 	}
+	return !st.enters || d.enter(st)
+}
+
+func (d *Decoder) enter(st *step) bool {
 	for _, m := range st.inner {
 		if d.marks[m] == d.mark {
 			return false
@@ -116,139 +149,4 @@ func (d *Decoder) named(p *plan, plan int, value []byte) int {
 		}
 	}
 	return d.rest
-}
-
-// take reads the value at v as its step says, into its slot if it has one. It returns the value's end, -1 if it is none that the step knows.
-func (d *Decoder) take(st *step, b []byte, v int, row event.Row) int {
-	if v >= len(b) {
-		return -1
-	}
-	dst := &d.unread
-	if st.slot >= 0 {
-		dst = &row[st.slot]
-	}
-	switch st.op {
-	case opAny:
-		if b[v] == '"' {
-			end, _ := scanString(b, v+1)
-			return max(end+1, -1)
-		}
-		return d.value(v, st.depth, nil)
-	case opInner:
-		if b[v] == '{' {
-			return -1
-		}
-		return d.value(v, st.depth, nil)
-	case opMatch:
-		return d.takeMatch(st, b, v, dst)
-	case opString:
-		return d.takeString(st, b, v, dst)
-	case opNumber:
-		mantissa, decimals, negative, end := plainNumber(b, v)
-		if end < 0 || mantissa > exactMax {
-			return d.takeOther(st, b, v, dst)
-		}
-		f := float64(mantissa) / pow10[decimals]
-		if negative {
-			f = -f
-		}
-		*dst = event.Value{N: math.Float64bits(f), Kind: event.KindNumber}
-		return end
-	case opInt:
-		mantissa, decimals, negative, end := plainNumber(b, v)
-		if end < 0 || decimals > 0 {
-			return d.takeOther(st, b, v, dst)
-		}
-		if negative {
-			mantissa = -mantissa
-		}
-		*dst = event.Value{N: mantissa, Kind: event.KindInt}
-		return end
-	default:
-		return d.takeOther(st, b, v, dst)
-	}
-}
-
-// takeMatch reads the field that names the record's source. With escapes it is left to the strict scanner.
-func (d *Decoder) takeMatch(st *step, b []byte, v int, dst *event.Value) int {
-	if b[v] != '"' {
-		if b[v] == '{' || st.field != nil {
-			return -1
-		}
-		return d.value(v, st.depth, nil)
-	}
-	end, plain := scanString(b, v+1)
-	if !plain {
-		return -1
-	}
-	if st.slot >= 0 {
-		*dst = event.Value{S: view(b[v+1 : end]), Kind: event.KindString}
-	}
-	return end + 1
-}
-
-func (d *Decoder) takeString(st *step, b []byte, v int, dst *event.Value) int {
-	if b[v] != '"' {
-		return d.takeNull(st, b, v, dst)
-	}
-	end, plain := scanString(b, v+1)
-	if end < 0 {
-		return -1
-	}
-	if st.slot < 0 {
-		return end + 1
-	}
-	t := tokenPlain
-	if !plain {
-		t = tokenEscaped
-	}
-	*dst = event.Value{S: d.text(b[v+1:end], t), Kind: event.KindString}
-	return end + 1
-}
-
-// takeOther reads a declared field's value in any of its forms, with the strict scanner's own functions.
-func (d *Decoder) takeOther(st *step, b []byte, v int, dst *event.Value) int {
-	f := found{start: int32(v)}
-	end := 0
-	switch c := b[v]; {
-	case c == '"':
-		text, plain := scanString(b, v+1)
-		if text < 0 {
-			return -1
-		}
-		f = found{start: int32(v + 1), end: int32(text), token: tokenEscaped}
-		if plain {
-			f.token = tokenPlain
-		}
-		end = text + 1
-	case c == 't' || c == 'f':
-		f.token = tokenTrue
-		if c == 'f' {
-			f.token = tokenFalse
-		}
-		if end = d.value(v, st.depth, nil); end < 0 {
-			return -1
-		}
-		f.end = int32(end)
-	case c == '-' || isDigit(c):
-		if end = scanNumber(b, v); end < 0 {
-			return -1
-		}
-		f.end, f.token = int32(end), tokenNumber
-	default:
-		return d.takeNull(st, b, v, dst)
-	}
-	if d.convert(st.field, b, f, dst) != "" {
-		return -1
-	}
-	return end
-}
-
-// takeNull reads the null of an optional field.
-func (d *Decoder) takeNull(st *step, b []byte, v int, dst *event.Value) int {
-	if st.required > 0 || len(b)-v < 4 || string(b[v:v+4]) != "null" {
-		return -1
-	}
-	*dst = event.Value{}
-	return v + 4
 }
