@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,14 +50,10 @@ func ParseSources(n *yamldoc.Node) []*event.Source {
 			p.Key.Errorf("%q is no name for a source; use letters, digits, dots, - and _, starting with a letter", p.Key.Text)
 		}
 		s := &sourceReader{Source: &event.Source{Name: p.Key.Text, Time: event.NoSlot, EventTime: event.NoSlot}}
-		if s.read(p.Value.Map("source " + p.Key.Text)) {
+		m := p.Value.Map("source " + p.Key.Text)
+		if s.read(m) {
 			out = append(out, s.Source)
-			where[s.Source] = p.Value
-			if k := p.Value.Map("source").Key("match"); k != nil {
-				where[s.Source] = k
-			} else if k := p.Value.Map("source").Key("topic"); k != nil {
-				where[s.Source] = k
-			}
+			where[s.Source] = cmp.Or(m.Key("match"), m.Key("topic"), p.Value)
 		}
 	}
 	checkTopics(out, where)
@@ -67,13 +64,11 @@ func ParseSources(n *yamldoc.Node) []*event.Source {
 func checkTopics(sources []*event.Source, where map[*event.Source]*yamldoc.Node) {
 	for i, s := range sources {
 		for _, o := range sources[:i] {
-			if s.Topic != o.Topic {
-				continue
-			}
 			switch {
-			case s.Match == nil && o.Match == nil:
+			case s.Topic != o.Topic || !s.Match.Same(o.Match):
+			case s.Match == nil:
 				where[s].Errorf("sources %s and %s both read every record of topic %s; tell them apart with match: {field: type, equals: …}", o.Name, s.Name, s.Topic)
-			case s.Match != nil && o.Match != nil && s.Match.Equals == o.Match.Equals && slices.Equal(s.Match.Path, o.Match.Path):
+			default:
 				where[s].Errorf("sources %s and %s match the same records of topic %s; give each its own match", o.Name, s.Name, s.Topic)
 			}
 		}

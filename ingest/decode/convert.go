@@ -14,7 +14,7 @@ func (d *Decoder) convert(f *field, b []byte, v found, dst *event.Value) (reason
 	text := b[v.start:v.end]
 	switch f.decl.Kind {
 	case event.KindString:
-		if v.token != tokenPlain && v.token != tokenEscaped {
+		if !v.token.isText() {
 			return ReasonWrongType
 		}
 		if f.wanted {
@@ -63,31 +63,32 @@ func (d *Decoder) convertTime(f *field, text []byte, t token, dst *event.Value) 
 		*dst = event.TimeValue(at, 0)
 		return ""
 	}
-	switch t {
-	case tokenEscaped:
-		d.key = appendText(d.key[:0], text)
-		text = d.key
-	case tokenPlain:
-	default:
+	if !t.isText() {
 		return ReasonWrongType
 	}
+	text = d.meant(text, t)
 	at, offset, reason := d.dates.parse(text)
 	*dst = event.TimeValue(at, offset)
 	return reason
+}
+
+// meant returns what a string's text stands for, until the next escaped key or string.
+func (d *Decoder) meant(text []byte, t token) []byte {
+	if t == tokenPlain {
+		return text
+	}
+	d.key = appendText(d.key[:0], text)
+	return d.key
 }
 
 // addressMax is longer than any address; netip's errors would copy what is longer.
 const addressMax = 128
 
 func (d *Decoder) convertIP(text []byte, t token, dst *event.Value) (reason string) {
-	switch t {
-	case tokenEscaped:
-		d.key = appendText(d.key[:0], text)
-		text = d.key
-	case tokenPlain:
-	default:
+	if !t.isText() {
 		return ReasonWrongType
 	}
+	text = d.meant(text, t)
 	if address, end := parseIPv4(text, 0); end == len(text) {
 		*dst = ipv4(address)
 		return ""
@@ -195,7 +196,7 @@ func written(b []byte, v found, reason string) string {
 
 // cure tells what to do about a value of the wrong kind.
 func cure(f *field, v found, reason string) string {
-	text := v.token == tokenPlain || v.token == tokenEscaped
+	text := v.token.isText()
 	switch {
 	case reason == ReasonOutOfRange && f.decl.Kind == event.KindTime:
 		return "check the field's unit: years 1678 to 2261 can be held"

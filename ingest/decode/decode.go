@@ -3,7 +3,6 @@ package decode
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"insolite/internal/event"
@@ -155,9 +154,7 @@ func checkSource(s *event.Source, before []*event.Source) error {
 		if o.Topic != s.Topic {
 			return fmt.Errorf("its topic is %q and not %q, as of source %q; a decoder serves one topic", s.Topic, o.Topic, o.Name)
 		}
-		same := s.Match == nil && o.Match == nil ||
-			s.Match != nil && o.Match != nil && s.Match.Equals == o.Match.Equals && slices.Equal(s.Match.Path, o.Match.Path)
-		if same {
+		if s.Match.Same(o.Match) {
 			return fmt.Errorf("it takes the same records as source %q; give each a match of its own", o.Name)
 		}
 	}
@@ -315,16 +312,7 @@ func (d *Decoder) pick(b []byte) int {
 			continue
 		}
 		v := d.values[p.match]
-		text := b[v.start:v.end]
-		switch v.token {
-		case tokenPlain:
-		case tokenEscaped:
-			d.key = appendText(d.key[:0], text)
-			text = d.key
-		default:
-			continue
-		}
-		if string(text) == p.source.Match.Equals {
+		if v.token.isText() && string(d.meant(b[v.start:v.end], v.token)) == p.source.Match.Equals {
 			return i
 		}
 	}

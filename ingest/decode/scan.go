@@ -17,6 +17,17 @@ const (
 	tokenArray
 )
 
+// textToken is the token of a string, as scanString tells whether it is plain.
+func textToken(plain bool) token {
+	if plain {
+		return tokenPlain
+	}
+	return tokenEscaped
+}
+
+// isText reports whether t is a string.
+func (t token) isText() bool { return t == tokenPlain || t == tokenEscaped }
+
 // found is the value at a declared path: where it stands in the record, strings without their quotes.
 type found struct {
 	start, end int32
@@ -129,12 +140,8 @@ func (s *scanner) value(i, depth int, n *node) int {
 		if text < 0 {
 			return s.badString(start, ^text)
 		}
-		t = tokenEscaped
-		if plain {
-			t = tokenPlain
-		}
 		if n != nil {
-			s.values[n.id] = found{start: int32(start), end: int32(text), token: t}
+			s.values[n.id] = found{start: int32(start), end: int32(text), token: textToken(plain)}
 		}
 		return text + 1
 	case '{':

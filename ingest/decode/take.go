@@ -76,11 +76,7 @@ func (d *Decoder) takeString(st *step, b []byte, v int, dst *event.Value) int {
 		return -1
 	}
 	if st.slot >= 0 {
-		t := tokenPlain
-		if !plain {
-			t = tokenEscaped
-		}
-		*dst = event.Value{S: d.text(b[v:end], t), Kind: event.KindString}
+		*dst = event.Value{S: d.text(b[v:end], textToken(plain)), Kind: event.KindString}
 	}
 	return end + 1
 }
@@ -178,10 +174,7 @@ func (d *Decoder) takeOther(st *step, b []byte, v int, dst *event.Value) int {
 		if text < 0 {
 			return -1
 		}
-		f = found{start: int32(v + 1), end: int32(text), token: tokenEscaped}
-		if plain {
-			f.token = tokenPlain
-		}
+		f = found{start: int32(v + 1), end: int32(text), token: textToken(plain)}
 		end = text + 1
 	case c == '-' || isDigit(c):
 		if end = scanNumber(b, v); end < 0 {

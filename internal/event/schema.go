@@ -1,6 +1,9 @@
 package event
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Slot is an index into a [Row].
 type Slot int32
@@ -24,6 +27,14 @@ type Field struct {
 type Match struct {
 	Path   []string // where the record names its type
 	Equals string
+}
+
+// Same reports whether m and o pick the same records; nil picks every record.
+func (m *Match) Same(o *Match) bool {
+	if m == nil || o == nil {
+		return m == o
+	}
+	return m.Equals == o.Equals && slices.Equal(m.Path, o.Path)
 }
 
 // Dedupe says how a producer's retry is recognised.
