@@ -6,11 +6,8 @@ import (
 	"insolite/internal/event"
 )
 
-const (
-	// MaxEvidence is how many events a rule may keep by position.
-	MaxEvidence   = 64
-	evidenceEntry = 16 // offset i64, time i64
-)
+// MaxEvidence is how many events a rule may keep by position.
+const MaxEvidence = 64
 
 // EvidenceSpec describes a memory of the events that led to an alert.
 type EvidenceSpec struct {
@@ -27,37 +24,24 @@ type Seen struct {
 
 // Evidence remembers the last N events that a rule saw, in the order of the log.
 type Evidence struct {
+	ring // of offset i64, time i64
 	spec EvidenceSpec
-	slot slot
 }
 
 // Add notes an event; of N+1 the first gives way.
 func (e *Evidence) Add(x *Ctx, offset event.Offset, at event.Time) {
-	head, tail := e.slot.head(x), e.slot.tail(x)
-	n, next := int(le.Uint16(head)), int(le.Uint16(head[2:]))
-	if n < e.spec.N {
-		n++
-		if n*evidenceEntry > len(tail) {
-			e.slot.grow(x, n*evidenceEntry)
-			head, tail = e.slot.head(x), e.slot.tail(x)
-		}
-	}
-	le.PutUint64(tail[next*evidenceEntry:], uint64(offset))
-	le.PutUint64(tail[next*evidenceEntry+8:], uint64(at))
-	le.PutUint16(head, uint16(n))
-	le.PutUint16(head[2:], uint16((next+1)%e.spec.N))
+	e.push(x, uint64(offset), uint64(at))
 }
 
 // Append appends what was noted and is later than Within before an instant, the first first.
 func (e *Evidence) Append(dst []Seen, x *Ctx, at event.Time) []Seen {
-	head, tail := e.slot.head(x), e.slot.tail(x)
-	n, next := int(le.Uint16(head)), int(le.Uint16(head[2:]))
+	n, next, tail := e.entries(x)
 	start := 0
-	if n == e.spec.N {
+	if n == e.max {
 		start = next
 	}
 	for i := range n {
-		b := tail[(start+i)%e.spec.N*evidenceEntry:]
+		b := tail[(start+i)%e.max*ringEntry:]
 		s := Seen{event.Offset(le.Uint64(b)), event.Time(le.Uint64(b[8:]))}
 		if e.spec.Within == 0 || s.At > at.Add(-e.spec.Within) {
 			dst = append(dst, s)

@@ -73,7 +73,7 @@ func NewLayout(s Specs) (*Layout, error) {
 		l.retain(c.slot.index, c, s.Cells[i].Window)
 	}
 	for _, d := range s.Dedupe {
-		l.dedupe = append(l.dedupe, &Dedupe{spec: d, slot: l.add(part{kind: partDedupe, identity: d.Identity, head: 8, tail: dedupeEntry, retention: d.For})})
+		l.dedupe = append(l.dedupe, &Dedupe{spec: d, ring: ring{max: maxIDs, slot: l.add(part{kind: partDedupe, identity: d.Identity, head: 8, tail: ringEntry, retention: d.For})}})
 	}
 	for i, d := range s.Suppress {
 		if (d.For > 0) == (d.Calendar != nil) {
@@ -90,7 +90,7 @@ func NewLayout(s Specs) (*Layout, error) {
 		if e.N < 1 || e.N > MaxEvidence {
 			return nil, fmt.Errorf("layout: evidence %d: %d events, want 1 to %d", i, e.N, MaxEvidence)
 		}
-		p := &Evidence{spec: e, slot: l.add(part{kind: partEvidence, identity: e.Identity, head: 8, tail: evidenceEntry, retention: e.Within})}
+		p := &Evidence{spec: e, ring: ring{max: e.N, slot: l.add(part{kind: partEvidence, identity: e.Identity, head: 8, tail: ringEntry, retention: e.Within})}}
 		l.evidence = append(l.evidence, p)
 		if e.Within == 0 {
 			l.pinning = append(l.pinning, p)
@@ -189,9 +189,9 @@ func (l *Layout) BytesPerKey(samples int) int {
 		n += 4 + p.head
 		switch p.kind {
 		case partDedupe:
-			n += min(max(samples, 1), maxIDs) * dedupeEntry
+			n += min(max(samples, 1), maxIDs) * ringEntry
 		case partEvidence:
-			n += min(max(samples, 1), 4) * evidenceEntry
+			n += min(max(samples, 1), 4) * ringEntry
 		}
 	}
 	return classes[classOf(n)] + metaBytes + tableBytes
