@@ -52,10 +52,10 @@ type Seen struct {
 	At        event.Time
 }
 
-// RuleInfo is what an alert says about its rule.
+// RuleInfo is what an alert says about its rule beside its id and version, which are in the Origin.
 type RuleInfo struct {
-	ID, Version, Title, Severity, Mode string
-	Tags                               []string
+	Title, Severity, Mode string
+	Tags                  []string
 }
 
 // Alert is the record on the alerts topic, before it is written.
@@ -85,7 +85,9 @@ func (a *Alert) AppendJSON(dst []byte) []byte {
 	dst = appendMember(dst, `,"id":`, a.Origin.ID())
 	dst = appendMember(dst, `,"state":`, a.Origin.State)
 	dst = appendMember(dst, `,"correlation":`, a.Origin.Correlation())
-	dst = a.Rule.append(append(dst, `,"rule":`...))
+	dst = appendMember(dst, `,"rule":{"id":`, a.Origin.Rule)
+	dst = appendMember(dst, `,"version":`, a.Origin.Version)
+	dst = a.Rule.append(dst)
 	dst = appendObject(append(dst, `,"key":`...), a.Key)
 	dst = appendValue(append(dst, `,"at":`...), &a.At)
 	dst = appendMember(dst, `,"summary":`, a.Summary)
@@ -112,9 +114,8 @@ func (a *Alert) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
+// append appends the members behind the version, and closes the object.
 func (r *RuleInfo) append(dst []byte) []byte {
-	dst = appendMember(dst, `{"id":`, r.ID)
-	dst = appendMember(dst, `,"version":`, r.Version)
 	dst = appendMember(dst, `,"title":`, r.Title)
 	dst = appendMember(dst, `,"severity":`, r.Severity)
 	dst = appendMember(dst, `,"mode":`, r.Mode)

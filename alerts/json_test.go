@@ -29,7 +29,7 @@ func pizza(t *testing.T) *Alert {
 	noon, evening, midnight := at(t, "2026-10-15T12:00:00+02:00"), at(t, "2026-10-15T20:00:00+02:00"), at(t, "2026-10-15T00:00:00+02:00")
 	return &Alert{
 		Origin:    Origin{Rule: "two-pizzas-one-day", Version: "9b1e", Topic: "pizzas", Partition: 3, Offset: 41, State: "firing"},
-		Rule:      RuleInfo{ID: "two-pizzas-one-day", Version: "9b1e", Title: "Two pizzas in one day", Severity: "low", Mode: "live"},
+		Rule:      RuleInfo{Title: "Two pizzas in one day", Severity: "low", Mode: "live"},
 		Key:       []Named{{"customer_id", event.StringValue("ann")}},
 		At:        evening,
 		Summary:   "ann bought 2 pizzas today. Is that normal?",
