@@ -39,6 +39,16 @@ type Scope struct {
 // Locate returns the place in the user's file of a byte of the expression.
 type Locate func(byteOffset int) diag.Position
 
+// or returns at, or for nil what places text at the start of an unnamed line.
+func (at Locate) or(text string) Locate {
+	if at != nil {
+		return at
+	}
+	return func(offset int) diag.Position {
+		return diag.Position{Line: 1, Col: utf8.RuneCountInString(text[:offset]) + 1}
+	}
+}
+
 // Truth is the outcome of a condition.
 type Truth uint8
 
@@ -101,11 +111,7 @@ func (e *Expr) Value(row event.Row) event.Value { return e.value(row) }
 // Compile checks text and compiles it. The result is of the kind want, or of any kind when want is KindMissing; an int will do for a
 // number. It returns nil when it has added errors to problems. A nil at places the expression at the start of an unnamed line.
 func Compile(text string, want event.Kind, scope *Scope, at Locate, problems *diag.List) *Expr {
-	if at == nil {
-		at = func(offset int) diag.Position {
-			return diag.Position{Line: 1, Col: utf8.RuneCountInString(text[:offset]) + 1}
-		}
-	}
+	at = at.or(text)
 	c := &checker{text: text, scope: scope, at: at, problems: problems, slots: map[event.Slot]struct{}{}}
 	if len(text) > TextMax {
 		c.errorf(file.Location{}, "the expression has %d bytes, at most %d are allowed; split it into features", len(text), TextMax)

@@ -31,11 +31,7 @@ type part struct {
 // CompileTemplate compiles a text with {expression} and {expression:.2}, whose format counts the digits after the point; {{ and }} stand
 // for braces. It returns nil when it has added errors to problems. A nil at places the text at the start of an unnamed line.
 func CompileTemplate(text string, scope *Scope, at Locate, problems *diag.List) *Template {
-	if at == nil {
-		at = func(offset int) diag.Position {
-			return diag.Position{Line: 1, Col: utf8.RuneCountInString(text[:offset]) + 1}
-		}
-	}
+	at = at.or(text)
 	t, failed := &Template{}, false
 	complain := func(offset, length int, message string) {
 		failed = true
@@ -157,10 +153,8 @@ func clean(dst []byte, text string, left int) ([]byte, int) {
 // appendValue appends any value but a string.
 func appendValue(dst []byte, v event.Value, decimals int) []byte {
 	switch v.Kind {
-	case event.KindBool:
-		return strconv.AppendBool(dst, v.Bool())
 	case event.KindInt:
-		dst = strconv.AppendInt(dst, int64(v.N), 10)
+		dst = v.AppendText(dst)
 		if decimals > 0 {
 			dst = append(append(dst, '.'), strings.Repeat("0", decimals)...)
 		}
@@ -172,12 +166,8 @@ func appendValue(dst []byte, v event.Value, decimals int) []byte {
 		}
 		return strconv.AppendFloat(dst, f, 'f', decimals, 64)
 	case event.KindTime:
-		zone := time.FixedZone("", int(v.OffsetSeconds()))
-		return time.Unix(0, int64(v.N)).In(zone).AppendFormat(dst, time.RFC3339)
-	case event.KindDuration:
-		return append(dst, time.Duration(v.N).String()...)
-	case event.KindIP:
-		return v.Addr().AppendTo(dst)
+		zone := time.FixedZone("", v.OffsetSeconds())
+		return v.Time().Std().In(zone).AppendFormat(dst, time.RFC3339)
 	}
-	return append(dst, "n/a"...)
+	return v.AppendText(dst)
 }
