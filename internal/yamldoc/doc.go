@@ -109,12 +109,6 @@ func (n *Node) Position() diag.Position {
 	return diag.Position{File: n.doc.Path, Line: n.line, Col: n.col}
 }
 
-// Doc returns the file that holds the node.
-func (n *Node) Doc() *Doc { return n.doc }
-
-// Name is what messages call the node.
-func (n *Node) Name() string { return n.name }
-
 // Errorf reports an error at the node. The message says what is wrong and, after a semicolon, the cure.
 func (n *Node) Errorf(format string, args ...any) {
 	n.report(diag.Error, n.line, n.col, n.length(), fmt.Sprintf(format, args...))

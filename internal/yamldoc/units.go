@@ -73,24 +73,6 @@ func unitOf(s string) (string, time.Duration) {
 	return "", 0
 }
 
-// FormatDuration writes d as people write it in rules: 30d, 1h30m. ParseDuration reads it back.
-func FormatDuration(d time.Duration) string {
-	var b strings.Builder
-	for _, u := range []struct {
-		name string
-		size time.Duration
-	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}, {"us", time.Microsecond}, {"ns", 1}} {
-		if n := d / u.size; n > 0 {
-			b.WriteString(strconv.FormatInt(int64(n), 10) + u.name)
-			d -= n * u.size
-		}
-	}
-	if b.Len() == 0 {
-		return "0s"
-	}
-	return b.String()
-}
-
 // byteUnits are the units of a size.
 var byteUnits = map[string]int64{
 	"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"insolite/context/window"
 	"insolite/internal/diag"
 )
 
@@ -175,8 +176,8 @@ func TestDurations(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
-		if back, err := ParseDuration(FormatDuration(got)); err != nil || back != got {
-			t.Errorf("%s is written as %s and read back as %v, %v", text, FormatDuration(got), back, err)
+		if back, err := ParseDuration(window.DurationText(got)); err != nil || back != got {
+			t.Errorf("%s is written as %s and read back as %v, %v", text, window.DurationText(got), back, err)
 		}
 	}
 	for _, text := range []string{"", "0s", "-1h", "5", "5x", "30m1h", "1h1h", "999999999d", "1.2.3s", "h"} {
