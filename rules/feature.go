@@ -1,0 +1,41 @@
+package rules
+
+import (
+	"encoding/hex"
+
+	"insolite/context/window"
+	"insolite/internal/diag"
+	"insolite/internal/event"
+)
+
+// FeatureID is the hash of a feature's definition: features that mean the same have the same id, whatever rules name them.
+type FeatureID [16]byte
+
+// String returns the id in hex.
+func (id FeatureID) String() string { return hex.EncodeToString(id[:]) }
+
+// Feature is a name in a rule's context.
+type Feature struct {
+	Name     string
+	Position diag.Position
+	Read     *Read // what it stands for; Read.Results are its slots
+}
+
+// Read is one distinct thing that is computed for each event of a source. Features that mean the same share it.
+type Read struct {
+	ID             FeatureID
+	Agg            window.Agg
+	Fields         []event.Slot // the value fields; none: count without field, time_since
+	FieldNames     []string     // of Fields
+	Several        bool         // written as `fields`: a value each, named by field; else there is one value
+	Window         window.Window
+	Exact          bool         // distinct_count: exact sets
+	ExcludeCurrent bool         // read before the event is absorbed
+	MinSamples     int          // below so many samples in the window the feature is unknown; 0: none
+	Wheres         []int        // in Stream.Wheres, all must be true for an event to be a sample; empty: every event of the stream
+	Results        []event.Slot // slots in the row: one per field of `fields`, in the same order, else one
+	Kinds          []event.Kind // of Results
+	Stream         *Stream
+	Cell           int // in Keyspace.Cells: where its state lives
+	Index          int // in Keyspace.Reads
+}

@@ -1,0 +1,69 @@
+package rules
+
+import (
+	"time"
+
+	"insolite/context/window"
+	"insolite/internal/event"
+	"insolite/rules/expr"
+)
+
+// Plan is what a task of one topic computes.
+type Plan struct {
+	Topic     string
+	Sources   []*SourcePlan // every declared source of the topic, in the order of Set.Sources; those without rules only move the watermark
+	Keyspaces []*Keyspace   // by name
+	Lateness  time.Duration // the largest of the topic's sources
+}
+
+// SourcePlan is what becomes of the events of one source.
+type SourcePlan struct {
+	Source  *event.Source
+	Width   int       // slots of a row: the declared fields, then the results of features
+	Needed  []bool    // by declared field: read by an enabled rule, or part of a key, the time or the id. Required fields must be decoded all the same
+	Streams []*Stream // one for each keyspace that the source feeds, in the order of Plan.Keyspaces
+	Rules   []*Rule   // the enabled rules of the source over all keyspaces, in the order of Set.Rules: the order of alerts
+}
+
+// Keyspace is a set of keys of one kind, each with a context: the events of one or several sources, grouped by fields of the same names.
+type Keyspace struct {
+	Index     int           // in Plan.Keyspaces
+	Name      string        // the names of Fields, joined by commas
+	Fields    []string      // sorted: the order of the key's parts
+	Streams   []*Stream     // its sources, in the order of Set.Sources
+	Cells     []*Cell       // over all streams; indexes of cells are places in it
+	Reads     []*Read       // over all streams
+	Rules     []*Rule       // enabled, in the order of Set.Rules
+	Retention time.Duration // after an event's time, how long its key's context may still be read, by cells, suppressions, ids; -1: forever
+}
+
+// Stream is one source in one keyspace.
+type Stream struct {
+	Source         *event.Source
+	Keyspace       *Keyspace
+	Key            []event.Slot // the slots of Keyspace.Fields in this source
+	Wheres         []*expr.Expr // distinct conditions over the declared fields, of rules and features: to be evaluated once an event
+	Cells          []int        // in Keyspace.Cells: what this source's events are absorbed by
+	Before         []*Read      // read before the event is absorbed: exclude_current and time_since
+	After          []*Read      // read after it is absorbed
+	Rules          []*Rule      // enabled, in the order of Set.Rules
+	Evidence       []Evidence   // rings of contributing events
+	DedupeIdentity uint64       // stable identity of the memory of ids; Source.Dedupe says whether there is one
+}
+
+// Cell is one piece of state of a key. All Reads that can be answered from it share it.
+type Cell struct {
+	ID     FeatureID
+	Spec   window.Spec  // Spec.Identity is the beginning of ID
+	Fields []event.Slot // the value fields, one for each of Spec.Kinds; an event without any of them is no sample
+	Wheres []int        // in Stream.Wheres, all must be true for an event to be absorbed
+	Stream *Stream
+}
+
+// Evidence is a ring of the positions of the last events that a rule saw. Rules share it when it holds the same.
+type Evidence struct {
+	Identity uint64        // stable
+	Where    int           // in Stream.Wheres; -1: every event
+	Max      int           // 1 to EvidenceMax
+	Within   time.Duration // how long before an alert they may lie; 0: any time
+}
