@@ -1,0 +1,25 @@
+// Command detector is Insolite: it answers for every event of a company, while it happens, whether that is normal.
+//
+//	detector demo                                  the whole thing on this machine, nothing else needed
+//	detector check --config insolite.yaml rules/   every problem of configuration and rules, with place and cure
+//	detector test  --config insolite.yaml rules/   run the tests that stand in the rules
+//	detector run   --config insolite.yaml          the service
+//
+// Data goes to standard output; progress and logs to standard error. Exit codes: 0 ok, 1 failed, 2 usage or invalid configuration,
+// 3 lint only.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // rules name zones; the machine may have none
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
