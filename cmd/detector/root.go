@@ -16,10 +16,10 @@ import (
 
 // The exit codes that scripts rely on.
 const (
-	exitOK      = 0
-	exitFailed  = 1
-	exitUsage   = 2
-	exitLint    = 3
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitLint   = 3
 )
 
 // stdio is what a command reads and writes; a test has its own.
