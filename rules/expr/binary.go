@@ -188,8 +188,11 @@ func member[T any](f func(event.Row) (T, bool), has func(T) bool) *code {
 	})
 }
 
-// in compiles membership in a literal list.
+// in compiles membership in a literal list, a list of the configuration or a prefix of addresses.
 func (c *checker) in(n *ast.BinaryNode) *code {
+	if args, ok := callOf(n.Right, "list"); ok {
+		return c.inList(n.Left, n.Right, args)
+	}
 	a := c.check(n.Left)
 	list, ok := n.Right.(*ast.ArrayNode)
 	if !ok {

@@ -12,7 +12,7 @@ import (
 )
 
 var functions = []string{
-	"abs", "ceil", "distance_km", "duration", "floor", "has", "hour", "len", "log", "lower", "max", "min", "round", "speed_kmh", "sqrt", "upper", "weekday",
+	"abs", "ceil", "distance_km", "duration", "floor", "has", "hour", "len", "list", "log", "lookup", "lower", "max", "min", "round", "speed_kmh", "sqrt", "upper", "weekday",
 }
 
 var mathFunctions = map[string]func(float64) float64{"round": math.Round, "floor": math.Floor, "ceil": math.Ceil, "sqrt": math.Sqrt}
@@ -34,6 +34,10 @@ func (c *checker) call(name string, loc file.Location, args []ast.Node) *code {
 			return nil
 		}
 		return c.travel(name, args)
+	case "list":
+		return c.errorf(loc, `list stands on the right of in only; write x in list("name")`)
+	case "lookup":
+		return c.errorf(loc, `lookup gives a row; name one of its columns: lookup("table", key).column`)
 	case "abs", "ceil", "duration", "floor", "has", "len", "log", "lower", "round", "sqrt", "upper":
 	default:
 		return c.errorf(loc, "function %s is not supported%s", name, diag.DidYouMean(name, functions))

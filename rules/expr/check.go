@@ -2,8 +2,6 @@ package expr
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -62,7 +60,12 @@ func (c *checker) check(n ast.Node) *code {
 		return k
 	case *ast.NilNode:
 		return c.errorf(n.Location(), "nil is not a value; ask has(x) whether x is known")
-	case *ast.IdentifierNode, *ast.MemberNode:
+	case *ast.IdentifierNode:
+		return c.field(n)
+	case *ast.MemberNode:
+		if args, ok := callOf(n.Node, "lookup"); ok {
+			return c.lookup(n.Property, n.Node.Location(), args)
+		}
 		return c.field(n)
 	case *ast.UnaryNode:
 		return c.unary(n)
@@ -97,10 +100,7 @@ func (c *checker) field(n ast.Node) *code {
 }
 
 func oneOf(members map[string]Ref) string {
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		return "; name one of them, such as " + name
-	}
-	return ""
+	return "; name one of them: " + some(sortedNames(members))
 }
 
 func (c *checker) resolve(n ast.Node) (path string, ref Ref, ok bool) {
@@ -108,7 +108,7 @@ func (c *checker) resolve(n ast.Node) (path string, ref Ref, ok bool) {
 	case *ast.IdentifierNode:
 		ref, ok = c.scope.Names[n.Value]
 		if !ok {
-			c.errorf(n.Location(), "source %s has no field %q%s", c.scope.Source, n.Value, diag.DidYouMean(n.Value, slices.Sorted(maps.Keys(c.scope.Names))))
+			c.errorf(n.Location(), "source %s has no field %q%s", c.scope.Source, n.Value, diag.DidYouMean(n.Value, sortedNames(c.scope.Names)))
 		}
 		return n.Value, ref, ok
 	case *ast.MemberNode:
@@ -123,7 +123,7 @@ func (c *checker) resolve(n ast.Node) (path string, ref Ref, ok bool) {
 		}
 		ref, ok = group.Members[name.Value]
 		if !ok {
-			c.errorf(name.Location(), "%s has no member %q%s", path, name.Value, diag.DidYouMean(name.Value, slices.Sorted(maps.Keys(group.Members))))
+			c.errorf(name.Location(), "%s has no member %q%s", path, name.Value, diag.DidYouMean(name.Value, sortedNames(group.Members)))
 		}
 		return path + "." + name.Value, ref, ok
 	}

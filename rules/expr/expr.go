@@ -22,20 +22,6 @@ import (
 // TextMax bounds the length of an expression in bytes, and by it the depth of its tree.
 const TextMax = 4096
 
-// Ref is what a name stands for: a slot of the row, or a group of names.
-type Ref struct {
-	Slot     event.Slot
-	Kind     event.Kind     // KindMissing: a group, which has Members only
-	Optional bool           // the value may be missing
-	Members  map[string]Ref // the names after the dot
-}
-
-// Scope holds the names that an expression may use.
-type Scope struct {
-	Source string // the source's name, for messages
-	Names  map[string]Ref
-}
-
 // Locate returns the place in the user's file of a byte of the expression.
 type Locate func(byteOffset int) diag.Position
 

@@ -99,29 +99,36 @@ func (c *checker) travel(name string, args []ast.Node) *code {
 	})
 }
 
-// point checks a group with the members lat, lon and, when timed, at.
+// point checks a group with the members lat and lon and, when timed, the event time.
 func (c *checker) point(name string, arg ast.Node, timed bool) (p point, ok bool) {
 	path, group, ok := c.resolve(arg)
 	if !ok {
 		return p, false
 	}
-	lat, lon, at := group.Members["lat"], group.Members["lon"], group.Members["at"]
+	lat, lon := group.Members["lat"], group.Members["lon"]
 	number := func(r Ref) bool { return r.Kind == event.KindNumber || r.Kind == event.KindInt }
 	if !number(lat) || !number(lon) {
-		c.errorf(start(arg), "%s wants a group with the numbers lat and lon, %s has not both", name, path)
+		c.errorf(start(arg), "%s wants a group with the numbers lat and lon, %s has not both; give it event or a feature of several fields", name, path)
 		return p, false
 	}
-	if timed && at.Kind != event.KindTime {
-		c.errorf(start(arg), "%s wants a group with the time at, %s has none", name, path)
+	if timed && group.Time == nil {
+		c.errorf(start(arg), "%s wants the time too, %s does not hold it; add the event-time field%s to its fields", name, path, spaced(c.scope.TimeField))
 		return p, false
 	}
 	c.slots[lat.Slot], c.slots[lon.Slot] = struct{}{}, struct{}{}
 	p.lat, p.lon = slotCode(lat.Slot, lat.Kind).float(), slotCode(lon.Slot, lon.Kind).float()
 	if timed {
-		c.slots[at.Slot] = struct{}{}
-		p.at = slotCode(at.Slot, at.Kind).word
+		c.slots[group.Time.Slot] = struct{}{}
+		p.at = slotCode(group.Time.Slot, event.KindTime).word
 	}
 	return p, true
+}
+
+func spaced(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " " + name
 }
 
 // distance is the haversine distance in km; float64 keeps products from being fused, so that every machine gives the same.

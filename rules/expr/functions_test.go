@@ -10,7 +10,8 @@ import (
 )
 
 func place(lat event.Slot) Ref {
-	return Ref{Members: map[string]Ref{"lat": {Slot: lat, Kind: event.KindNumber}, "lon": {Slot: lat + 1, Kind: event.KindNumber}, "at": {Slot: lat + 2, Kind: event.KindTime}}}
+	at := Ref{Slot: lat + 2, Kind: event.KindTime}
+	return Ref{Members: map[string]Ref{"lat": {Slot: lat, Kind: event.KindNumber}, "lon": {Slot: lat + 1, Kind: event.KindNumber}, "at": at}, Time: &at}
 }
 
 var places = &Scope{Source: "logins", Names: map[string]Ref{
@@ -58,7 +59,7 @@ func TestFunctionErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		`lower(rome.at)`: "lower does not apply to a time", `hour(name)`: "hour does not apply to a string", `hour(rome.at, "Rome/Europe")`: "not a known time zone",
 		`weekday(rome.at, "Local")`: "not a known time zone", `hour(rome.at, name)`: "the zone is a literal", `hour()`: "1 to 2 wanted",
-		`distance_km(rome)`: "2 wanted", `distance_km(rome, name)`: "wants a group with the numbers lat and lon", `speed_kmh(rome, bare)`: "wants a group with the time at",
+		`distance_km(rome)`: "2 wanted", `distance_km(rome, name)`: "wants a group with the numbers lat and lon", `speed_kmh(rome, bare)`: "bare does not hold it; add the event-time field to its fields",
 		`distance_km(rome, oslo)`: `no field "oslo"`,
 	} {
 		var problems diag.List

@@ -2,7 +2,8 @@
 //
 // A list is a text file with one value a line; blank lines and lines that begin with # are passed over, white space around a value is not
 // part of it. A table is a CSV file with a header; one of its columns is the key. Every value is a string, compared byte by byte.
-// Both are read once and immutable, so that any number of tasks may ask them at the same time.
+// Both are read once and immutable, so that any number of tasks may ask them at the same time. A [Set] holds those of one configuration
+// by name; a reload makes a new Set.
 package lookup
 
 import (
@@ -10,6 +11,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,6 +20,44 @@ import (
 
 // EntriesMax bounds a list or a table, so that a wrong file is an error at load instead of memory that is gone.
 const EntriesMax = 1_000_000
+
+// Set holds the lists and tables that rules may name; no name is both. A nil Set is empty.
+type Set struct {
+	Lists  map[string]*List
+	Tables map[string]*Table
+}
+
+// List returns the list with that name, or nil.
+func (s *Set) List(name string) *List {
+	if s == nil {
+		return nil
+	}
+	return s.Lists[name]
+}
+
+// Table returns the table with that name, or nil.
+func (s *Set) Table(name string) *Table {
+	if s == nil {
+		return nil
+	}
+	return s.Tables[name]
+}
+
+// ListNames returns the names of the lists, sorted.
+func (s *Set) ListNames() []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(s.Lists))
+}
+
+// TableNames returns the names of the tables, sorted.
+func (s *Set) TableNames() []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(s.Tables))
+}
 
 // List is a set of values.
 type List struct {
@@ -46,6 +86,12 @@ func ParseList(file string, data []byte, problems *diag.List) *List {
 // Contains reports whether the value is in the list.
 func (l *List) Contains(value string) bool {
 	_, ok := l.values[value]
+	return ok
+}
+
+// ContainsText is Contains for a text that stands in a buffer.
+func (l *List) ContainsText(value []byte) bool {
+	_, ok := l.values[string(value)]
 	return ok
 }
 
@@ -145,6 +191,15 @@ func (t *Table) Column(name string) (column int, ok bool) {
 // Get returns the value of a column beside the key; ok is false for an absent key. An empty value is a value.
 func (t *Table) Get(key string, column int) (value string, ok bool) {
 	row, ok := t.rows[key]
+	if !ok {
+		return "", false
+	}
+	return row[column], true
+}
+
+// GetText is Get for a key that stands in a buffer.
+func (t *Table) GetText(key []byte, column int) (value string, ok bool) {
+	row, ok := t.rows[string(key)]
 	if !ok {
 		return "", false
 	}

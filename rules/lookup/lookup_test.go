@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,12 +84,32 @@ func TestAskingDoesNotAllocate(t *testing.T) {
 	var problems diag.List
 	l := ParseList("vpn.txt", []byte("a\nb\n"), &problems)
 	table := ParseTable("m.csv", []byte("k,v\na,1\n"), "k", &problems)
-	found := 0
+	found, text := 0, []byte("a")
 	if n := testing.AllocsPerRun(100, func() {
 		if _, ok := table.Get("a", 1); ok && l.Contains("b") {
 			found++
 		}
-	}); n != 0 || found == 0 {
+		if v, ok := table.GetText(text, 1); ok && v == "1" && l.ContainsText(text) {
+			found++
+		}
+	}); n != 0 || found != 2*101 {
 		t.Errorf("%v allocations, %d found", n, found)
+	}
+}
+
+func TestSetAnswersByName(t *testing.T) {
+	var problems diag.List
+	l := ParseList("vpn.txt", []byte("a\n"), &problems)
+	table := ParseTable("m.csv", []byte("k,v\na,1\n"), "k", &problems)
+	s := &Set{Lists: map[string]*List{"vpn": l, "tor": l}, Tables: map[string]*Table{"merchants": table}}
+	if s.List("vpn") != l || s.Table("merchants") != table || s.List("merchants") != nil || s.Table("vpn") != nil {
+		t.Error("a name gives something else than what it stands for")
+	}
+	if lists, tables := s.ListNames(), s.TableNames(); !slices.Equal(lists, []string{"tor", "vpn"}) || !slices.Equal(tables, []string{"merchants"}) {
+		t.Errorf("lists %v, tables %v", lists, tables)
+	}
+	var none *Set
+	if none.List("vpn") != nil || none.Table("m") != nil || len(none.ListNames())+len(none.TableNames()) != 0 {
+		t.Error("a nil set is not empty")
 	}
 }

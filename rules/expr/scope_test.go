@@ -1,0 +1,128 @@
+package expr
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"insolite/internal/diag"
+	"insolite/internal/event"
+	"insolite/rules/lookup"
+)
+
+// logins is a source whose time field is not called at, and whose place stands in a group.
+var logins = &event.Source{Name: "login", EventTime: 2, Fields: []event.Field{
+	{Name: "geo.lat", Kind: event.KindNumber}, {Name: "geo.lon", Kind: event.KindNumber, Optional: true}, {Name: "when", Kind: event.KindTime},
+	{Name: "lat", Kind: event.KindInt}, {Name: "lon", Kind: event.KindNumber}, {Name: "geo", Kind: event.KindString},
+	{Name: "ip", Kind: event.KindIP}, {Name: "user", Kind: event.KindString}, {Name: "shop", Kind: event.KindInt}, {Name: "vip", Kind: event.KindBool, Optional: true},
+}}
+
+func lookups(t *testing.T) *lookup.Set {
+	t.Helper()
+	var problems diag.List
+	set := &lookup.Set{
+		Lists: map[string]*lookup.List{
+			"vpn":   lookup.ParseList("vpn", []byte("10.1.2.3\n2001:db8::1\ntrue\n"), &problems),
+			"shops": lookup.ParseList("shops", []byte("7\n-9\nann\n"), &problems),
+		},
+		Tables: map[string]*lookup.Table{"merchants": lookup.ParseTable("m", []byte("id,country,in charge\n7,IT,\nann,FR,bob\n10.1.2.3,DE,x\ntrue,yes,y\n"), "id", &problems)},
+	}
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// loginScope has the source's fields, and the last login as the feature prev in the slots 10 to 14.
+func loginScope(t *testing.T) *Scope {
+	s := NewScope(logins, lookups(t))
+	s.Names["prev"] = Group(logins, []event.Slot{0, 1, 2, 3, 4}, []event.Slot{10, 11, 12, 13, 14})
+	s.Names["untimed"] = Group(logins, []event.Slot{3, 4}, []event.Slot{13, 14})
+	return s
+}
+
+var loginRow = event.Row{
+	event.NumberValue(41.9028), event.NumberValue(12.4964), event.TimeValue(2*3600e9, 0), event.IntValue(41), event.NumberValue(12), event.StringValue("rome"),
+	event.IPValue(netip.MustParseAddr("10.1.2.3")), event.StringValue("ann"), event.IntValue(7), {},
+	event.NumberValue(48.8566), event.NumberValue(2.3522), event.TimeValue(3600e9, 0), event.IntValue(41), event.NumberValue(13),
+}
+
+func TestScopeNamesTheFields(t *testing.T) {
+	s := loginScope(t)
+	for text, want := range map[string]Truth{
+		`geo == "rome" and event.geo == geo`:                               True,
+		`geo.lat == event.geo.lat and event.geo.lat > prev.lat`:            True,
+		`event.when - prev.when == duration("1h")`:                         True,
+		`speed_kmh(prev.geo, event.geo) == distance_km(prev.geo, geo)`:     True,
+		`distance_km(prev.geo, event.geo) > 1105 and event.geo.lat < 42`:   True,
+		`speed_kmh(prev, event) == distance_km(prev, event)`:               True,
+		`speed_kmh(prev, event) > 80 and speed_kmh(prev, event) < 90`:      True,
+		`distance_km(untimed, event) == distance_km(prev, event)`:          True,
+		`distance_km(event, event) == 0 and not has(speed_kmh(geo, prev))`: False,
+		`vip in list("vpn")`:                                               Unknown,
+		`(vip ?? true) in list("vpn")`:                                     True,
+		`ip in list("vpn")`:                                                True,
+		`ip not in list("vpn") or user not in list("shops")`:               False,
+		`user in list("vpn")`:                                              False,
+		`shop in list("shops") and -9 in list("shops")`:                    True,
+		`shop + 1 in list("shops")`:                                        False,
+		`lookup("merchants", user).country == "FR"`:                        True,
+		`lookup("merchants", shop).country == "IT"`:                        True,
+		`lookup("merchants", ip).country == "DE"`:                          True,
+		`lookup("merchants", vip ?? true).country == "yes"`:                True,
+		`lookup("merchants", shop)["in charge"] == ""`:                     True,
+		`lookup("merchants", geo).country == "IT"`:                         Unknown,
+		`lookup("merchants", vip).country == "IT"`:                         Unknown,
+		`has(lookup("merchants", geo).country)`:                            False,
+		`(lookup("merchants", shop + 1).country ?? "none") == "none"`:      True,
+		`lookup("merchants", lookup("merchants", 7)["in charge"]).id > ""`: Unknown,
+	} {
+		var problems diag.List
+		e := Compile(text, event.KindBool, s, nil, &problems)
+		if e == nil {
+			t.Errorf("%s: %v", text, problems.Err())
+			continue
+		}
+		if got := e.Truth(loginRow); got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+		if n := testing.AllocsPerRun(20, func() { e.Truth(loginRow) }); n != 0 {
+			t.Errorf("%s allocates %v times", text, n)
+		}
+	}
+}
+
+func TestLookupErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		`ip in list("vnp")`:                          `:1:12: there is no list "vnp"; did you mean "vpn"?`,
+		`ip in list("countries")`:                    `:1:12: there is no list "countries"; declared below lookups: shops, vpn`,
+		`ip in list("merchants")`:                    `:1:12: "merchants" is a table, not a list; ask has(lookup("merchants", key).column)`,
+		`ip in list(user)`:                           `:1:12: list wants a literal name, such as list("vpn_egress")`,
+		`ip in list()`:                               `:1:7: list has 0 arguments, 1 wanted`,
+		`lon in list("vpn")`:                         `:1:1: in list does not apply to a number; a list holds texts, which a string, an int, a bool or an ip may equal`,
+		`list("vpn") == ip`:                          `:1:1: list stands on the right of in only; write x in list("name")`,
+		`lookup("merchant", user).country == ""`:     `:1:8: there is no table "merchant"; did you mean "merchants"?`,
+		`lookup("vpn", user).country == ""`:          `:1:8: "vpn" is a list, not a table; ask x in list("vpn")`,
+		`lookup(user, user).country == ""`:           `:1:8: lookup wants a literal name, such as lookup("merchants", merchant_id).country`,
+		`lookup("merchants", user).contry == ""`:     `:1:27: table "merchants" has no column "contry"; did you mean "country"?`,
+		`lookup("merchants", user).x == ""`:          `:1:27: table "merchants" has no column "x"; its columns: id, country, in charge`,
+		`lookup("merchants", user)[user] == ""`:      `:1:27: the column of table "merchants" is a name, such as lookup("merchants", key).id`,
+		`lookup("merchants", lon).country == ""`:     `:1:21: a number is no key of a table; a key is a string, an int, a bool or an ip`,
+		`lookup("merchants", user) == ""`:            `:1:1: lookup gives a row; name one of its columns: lookup("table", key).column`,
+		`lookup("merchants").country == ""`:          `:1:1: lookup has 1 arguments, 2 wanted`,
+		`speed_kmh(untimed, event) > 1`:              `:1:11: speed_kmh wants the time too, untimed does not hold it; add the event-time field when to its fields`,
+		`event.lat > 1 and event.latt > 1`:           `:1:25: event has no member "latt"; did you mean "lat"?`,
+		`lookup("merchants", usr).country in [user]`: `source login has no field "usr"; did you mean "user"?`,
+	} {
+		var problems diag.List
+		if Compile(text, event.KindBool, loginScope(t), nil, &problems) != nil {
+			t.Errorf("%s compiles", text)
+		} else if got := problems.Err().Error(); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	var problems diag.List
+	if Compile(`user in list("vpn")`, event.KindBool, NewScope(logins, nil), nil, &problems) != nil || !strings.Contains(problems.Err().Error(), `there is no list "vpn"; declare it below lookups in the configuration`) {
+		t.Errorf("without lookups: %v", problems.Err())
+	}
+}
