@@ -1,0 +1,147 @@
+package telemetry
+
+// ID names a metric. It is an index into the table.
+type ID int
+
+// The metrics, in the order of docs/metrics.md.
+const (
+	BuildInfo ID = iota
+	Tasks
+	FetchedRecords
+	FetchedBytes
+	LagRecords
+	LagSeconds
+	FetchPauses
+	Backoffs
+	Rebalances
+	Tombstones
+	Unmatched
+	WrongKey
+	Decoded
+	Events
+	EventsLate
+	EventsAhead
+	EventsDuplicate
+	EventsSkipped
+	Watermark
+	BundleNumber
+	JournalNumber
+	RuleOutcomes
+	RuleSets
+	Alerts
+	DeadLetters
+	Commits
+	CommitSeconds
+	CommitFailures
+	TransactionsInDoubt
+	Recoveries
+	RecoverySeconds
+	ReplayedRecords
+	Sweeps
+	SweepSeconds
+	SweepFailures
+	CheckpointAge
+	ContextsDirty
+	ContextsWritten
+	ContextBytesWritten
+	Contexts
+	ContextBytes
+	ContextsEvicted
+	ContextsExpired
+	ContextsLoaded
+	LimitDrops
+	Clients
+	ClientDrops
+	AlertsHeld
+	ids // how many there are
+)
+
+// Type is what a metric may do.
+type Type string
+
+// The types.
+const (
+	TypeCounter   Type = "counter"   // only rises
+	TypeGauge     Type = "gauge"     // rises and falls
+	TypeHistogram Type = "histogram" // counts observations in buckets
+)
+
+// Def describes one metric.
+type Def struct {
+	Name   string
+	Type   Type
+	Help   string   // one sentence: what is counted, and what a reader does about it where that is not plain
+	Labels []string // in the order of the values that constructors take
+}
+
+// secondsBuckets spans a commit on one fast broker to a recovery that reads for minutes.
+var secondsBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
+
+var (
+	perTopic = []string{"topic"}
+	perTask  = []string{"topic", "partition"}
+	perSpace = []string{"topic", "keyspace"}
+)
+
+var table = [ids]Def{
+	BuildInfo: {"insolite_build_info", TypeGauge, "Always 1; the labels say which build runs.", []string{"version", "go"}},
+	Tasks:     {"insolite_tasks", TypeGauge, "Tasks of this instance by state: assigned, recovering, live or paused.", []string{"state"}},
+
+	FetchedRecords: {"insolite_ingest_fetched_records_total", TypeCounter, "Records read from source topics.", perTopic},
+	FetchedBytes:   {"insolite_ingest_fetched_bytes_total", TypeCounter, "Bytes of the keys and values of the records read.", perTopic},
+	LagRecords:     {"insolite_ingest_lag_records", TypeGauge, "Records between the last one committed and the end of the partition.", perTask},
+	LagSeconds:     {"insolite_ingest_lag_seconds", TypeGauge, "Age of the oldest record that is not committed yet; 0 when there is none.", perTask},
+	FetchPauses:    {"insolite_ingest_fetch_pauses_total", TypeCounter, "Times that a partition was left out of fetching, by reason: credit (its task is busy), environment or recovery.", []string{"topic", "reason"}},
+	Backoffs:       {"insolite_ingest_backoffs_total", TypeCounter, "Waits before another attempt after a failure of the environment, by operation.", []string{"operation"}},
+	Rebalances:     {"insolite_ingest_rebalances_total", TypeCounter, "Assignments of partitions that this instance took part in.", nil},
+
+	Tombstones: {"insolite_decode_tombstones_total", TypeCounter, "Records without a value; they are passed over.", perTopic},
+	Unmatched:  {"insolite_decode_unmatched_records_total", TypeCounter, "Records that no source of the topic matches; they are passed over.", perTopic},
+	WrongKey:   {"insolite_decode_wrong_key_records_total", TypeCounter, "Records whose Kafka key is not the field that the source declares as its key: their context may be spread over partitions.", []string{"source"}},
+	Decoded:    {"insolite_decode_records_total", TypeCounter, "Records decoded, by path: fast (the learnt shape), generic (the strict scanner) or failed (a dead letter).", []string{"topic", "path"}},
+
+	Events:          {"insolite_engine_events_total", TypeCounter, "Events given to rules.", []string{"source"}},
+	EventsLate:      {"insolite_engine_late_events_total", TypeCounter, "Events below the watermark: neither absorbed nor evaluated. Raise the source's lateness when there are many.", []string{"source"}},
+	EventsAhead:     {"insolite_engine_ahead_events_total", TypeCounter, "Events further ahead of their record's timestamp than max_ahead; each is a dead letter.", []string{"source"}},
+	EventsDuplicate: {"insolite_engine_duplicate_events_total", TypeCounter, "Events that a keyspace had seen within the source's dedupe time.", perSpace},
+	EventsSkipped:   {"insolite_engine_skipped_events_total", TypeCounter, "Events that a rule passed over because a field of its group_by is missing.", []string{"rule"}},
+	Watermark:       {"insolite_engine_watermark_seconds", TypeGauge, "The task's watermark as a Unix time.", perTask},
+	BundleNumber:    {"insolite_engine_bundle_number", TypeGauge, "Number of the bundle of rules that the task runs.", perTask},
+	JournalNumber:   {"insolite_engine_journal_number", TypeGauge, "Number of the last journal entry that the task applied.", perTask},
+
+	RuleOutcomes: {"insolite_rules_outcomes_total", TypeCounter, "Evaluations of a rule by outcome: matched, not_matched, insufficient_data, missing_field, excepted, suppressed, alerted or panicked. A matched one is also excepted, suppressed or alerted.", []string{"rule", "outcome"}},
+	RuleSets:     {"insolite_rules_loads_total", TypeCounter, "Sets of rules read after a change, by result: accepted or refused. A refused one leaves the running set as it is.", []string{"result"}},
+
+	Alerts:              {"insolite_output_alerts_total", TypeCounter, "Alerts written, by mode: live or shadow.", []string{"rule", "mode"}},
+	DeadLetters:         {"insolite_output_dead_letters_total", TypeCounter, "Records written to the dead-letter topic.", []string{"stage", "reason"}},
+	Commits:             {"insolite_output_commits_total", TypeCounter, "Kafka transactions committed.", perTopic},
+	CommitSeconds:       {"insolite_output_commit_seconds", TypeHistogram, "Time from the end of a step to its committed transaction.", perTopic},
+	CommitFailures:      {"insolite_output_commit_failures_total", TypeCounter, "Kafka transactions that failed; each is followed by a recovery.", perTopic},
+	TransactionsInDoubt: {"insolite_output_in_doubt_transactions_total", TypeCounter, "Kafka transactions whose outcome is unknown; each is followed by a recovery.", perTopic},
+
+	Recoveries:      {"insolite_recovery_recoveries_total", TypeCounter, "Recoveries of tasks, by reason: assigned, doubt, fenced, store or panic.", []string{"topic", "reason"}},
+	RecoverySeconds: {"insolite_recovery_seconds", TypeHistogram, "Time from the begin of a recovery to the first live record.", perTopic},
+	ReplayedRecords: {"insolite_recovery_replayed_records_total", TypeCounter, "Records stepped again in recoveries, their output discarded.", perTopic},
+
+	Sweeps:              {"insolite_checkpoint_sweeps_total", TypeCounter, "Checkpoints completed.", perTopic},
+	SweepSeconds:        {"insolite_checkpoint_sweep_seconds", TypeHistogram, "Time from the begin of a checkpoint to its durable end.", perTopic},
+	SweepFailures:       {"insolite_checkpoint_failures_total", TypeCounter, "Checkpoints that failed.", perTopic},
+	CheckpointAge:       {"insolite_checkpoint_age_records", TypeGauge, "Records that a recovery would have to replay now: the committed offset minus the checkpoint's.", perTask},
+	ContextsDirty:       {"insolite_checkpoint_dirty_contexts", TypeGauge, "Contexts changed since they were last written.", perTask},
+	ContextsWritten:     {"insolite_checkpoint_written_contexts_total", TypeCounter, "Contexts written to the store.", perTopic},
+	ContextBytesWritten: {"insolite_checkpoint_written_bytes_total", TypeCounter, "Bytes of the contexts written to the store.", perTopic},
+
+	Contexts:        {"insolite_context_contexts", TypeGauge, "Contexts in memory.", []string{"topic", "partition", "keyspace"}},
+	ContextBytes:    {"insolite_context_bytes", TypeGauge, "Memory that contexts take, free room in slabs included.", []string{"topic", "partition", "keyspace"}},
+	ContextsEvicted: {"insolite_context_evicted_total", TypeCounter, "Contexts moved out of memory; the store keeps them.", perSpace},
+	ContextsExpired: {"insolite_context_expired_total", TypeCounter, "Contexts forgotten because their longest window is past.", perSpace},
+	ContextsLoaded:  {"insolite_context_loaded_total", TypeCounter, "Contexts read from the store on first touch.", perSpace},
+	LimitDrops:      {"insolite_context_limit_drops_total", TypeCounter, "What gave way to a limit of a context, by limit: panes, rows, sessions, samples, text, ids or cool_downs.", []string{"topic", "keyspace", "limit"}},
+
+	Clients:     {"insolite_dashboard_clients", TypeGauge, "Browsers that follow the live alerts.", nil},
+	ClientDrops: {"insolite_dashboard_dropped_alerts_total", TypeCounter, "Alerts that were not sent to a slow client; it is told how many.", nil},
+	AlertsHeld:  {"insolite_dashboard_alerts", TypeGauge, "Alerts that the dashboard holds in memory.", nil},
+}
+
+// Table returns the description of every metric, in the order of their IDs.
+func Table() []Def { return append([]Def(nil), table[:]...) }
