@@ -1,8 +1,8 @@
 // Package config reads insolite.yaml, the one file of a deployment.
 //
 // [Load] reports every problem at once, each with its place, what is wrong and the cure. `${env:NAME}` and `${file:path}` are replaced in
-// the values of scalars; what they yield never appears in a message, and a [Secret] prints as ***. A few scalars have an environment form
-// that goes before the file, listed in envNames.
+// the values of scalars; what they yield never appears in a message, and a [Secret] prints as ***. Each setting outside sources and
+// lookups has an environment form that goes before the file: kafka.brokers is INSOLITE_KAFKA_BROKERS.
 //
 // Relative paths (rules, lists, certificates, the store) are resolved against the folder of the file.
 package config
@@ -47,10 +47,11 @@ type Config struct {
 
 // Kafka says where the brokers are and how to log in.
 type Kafka struct {
-	Brokers []string
-	TLS     *TLS
-	SASL    *SASL
-	Topics  Topics
+	Brokers  []string
+	StaticID string // of this instance in the consumer group, so that a restart keeps its partitions; empty: none
+	TLS      *TLS
+	SASL     *SASL
+	Topics   Topics
 }
 
 // TLS names files with certificates; empty ones are the system's.

@@ -69,6 +69,30 @@ func TestFileReferenceAndEnvironmentForms(t *testing.T) {
 	}
 }
 
+// What the environment says is checked like what the file says, and needs nothing in the file.
+func TestEnvironmentStandsInTheTree(t *testing.T) {
+	env := map[string]string{"PW": "hunter2", "INSOLITE_KAFKA_BROKERS": "x:1", "INSOLITE_KAFKA_STATIC_ID": "a", "INSOLITE_STATE_PEBBLE_PATH": "s",
+		"INSOLITE_KAFKA_TOPICS_REPLICATION": "3", "INSOLITE_ADMIN_LISTEN": "0.0.0.0:1"}
+	c, problems := load("version: 1\nsources:\n  pay: {topic: payments, key: id, fields: {id: string}}\n", env)
+	if problems != "" {
+		t.Fatal(problems)
+	}
+	if got, want := fmt.Sprintf("%v %s %s %d %s", c.Kafka.Brokers, c.Kafka.StaticID, c.State.Path, c.Kafka.Topics.Replication, c.Admin), "[x:1] a /etc/i/s 3 0.0.0.0:1"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for name, want := range map[string]string{
+		"INSOLITE_KAFKA_BROKERS":            `"no" is no address of a broker; write host:port, as in localhost:9092`,
+		"INSOLITE_KAFKA_TOPICS_REPLICATION": `"replication" is an int, this is a string; write a whole number, as in 10`,
+		"INSOLITE_DELIVERY":                 `unknown delivery "no"; it is one of exactly_once, at_least_once`,
+		"INSOLITE_ADMIN_LISTEN":             `"no" is no address; write host:port, as in 127.0.0.1:9090`,
+		"INSOLITE_COMMIT_INTERVAL":          `"no" is not a duration: a number is missing; write it as in 90s, 1h30m, 30d, 8w`,
+	} {
+		if _, got := load(whole, map[string]string{"PW": "x", name: "no"}); got != "environment variable "+name+": "+want {
+			t.Errorf("got  %s\nwant environment variable %s: %s", got, name, want)
+		}
+	}
+}
+
 func TestBrokenFiles(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"version: 1\n", "", `insolite.yaml:1:1: the configuration has no "version"; add it, as in version: 1`},
@@ -95,7 +119,7 @@ func TestBrokenFiles(t *testing.T) {
 			t.Errorf("%s -> %s\n got %s\nwant %s", c.old, c.new, got, c.want)
 		}
 	}
-	if _, got := load(whole, map[string]string{"PW": "x", "INSOLITE_STATE_MEMORY": "lots"}); got != "environment variable INSOLITE_STATE_MEMORY: memory is set wrongly: not a size; write it as in the file" {
+	if _, got := load(whole, map[string]string{"PW": "x", "INSOLITE_STATE_MEMORY": "lots"}); got != `environment variable INSOLITE_STATE_MEMORY: "lots" is not a size; write it as in 512MiB or 1GiB` {
 		t.Error(got)
 	}
 	if _, got := load("", nil); got != "insolite.yaml: the configuration is empty; begin with version: 1, kafka and sources" {

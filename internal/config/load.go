@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,12 +13,26 @@ import (
 	"insolite/rules"
 )
 
-// envNames are the environment variables that go before the file's scalars.
-var envNames = [...]struct{ env, section, field string }{
-	{"INSOLITE_APP", "", "app"}, {"INSOLITE_DELIVERY", "", "delivery"}, {"INSOLITE_COMMIT_INTERVAL", "", "commit_interval"},
-	{"INSOLITE_KAFKA_BROKERS", "kafka", "brokers"}, {"INSOLITE_ALERTS_TOPIC", "alerts", "topic"}, {"INSOLITE_DEAD_LETTERS_TOPIC", "dead_letters", "topic"},
-	{"INSOLITE_STATE_MEMORY", "state", "memory"}, {"INSOLITE_STATE_CHECKPOINT_INTERVAL", "state", "checkpoint_interval"},
-	{"INSOLITE_DASHBOARD_LISTEN", "dashboard", "listen"}, {"INSOLITE_ADMIN_LISTEN", "admin", "listen"},
+// scalars are the settings outside sources and lookups, by their path. Each has an environment form that goes before the file: the path in
+// capitals below INSOLITE, so kafka.brokers is INSOLITE_KAFKA_BROKERS. Of a list it holds the items between commas.
+var scalars = [...]struct {
+	path string
+	kind yamldoc.Kind
+}{
+	{"app", yamldoc.String}, {"delivery", yamldoc.String}, {"commit_interval", yamldoc.String}, {"rules", yamldoc.Seq},
+	{"kafka.brokers", yamldoc.Seq}, {"kafka.static_id", yamldoc.String},
+	{"kafka.tls.ca", yamldoc.String}, {"kafka.tls.cert", yamldoc.String}, {"kafka.tls.key", yamldoc.String}, {"kafka.tls.server_name", yamldoc.String},
+	{"kafka.sasl.mechanism", yamldoc.String}, {"kafka.sasl.username", yamldoc.String}, {"kafka.sasl.password", yamldoc.String}, {"kafka.sasl.token_file", yamldoc.String},
+	{"kafka.topics.partitions", yamldoc.Int}, {"kafka.topics.replication", yamldoc.Int},
+	{"alerts.topic", yamldoc.String}, {"dead_letters.topic", yamldoc.String},
+	{"state.store", yamldoc.String}, {"state.pebble.path", yamldoc.String}, {"state.checkpoint_interval", yamldoc.String}, {"state.memory", yamldoc.String},
+	{"state.on_missing", yamldoc.String},
+	{"dashboard.listen", yamldoc.String}, {"admin.listen", yamldoc.String},
+}
+
+// EnvName returns the environment form of a setting's path.
+func EnvName(path string) string {
+	return "INSOLITE_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
 // Load reads the file at path. The Config is nil when the list has errors.
@@ -43,6 +56,7 @@ func Load(path string, o Options) (*Config, *diag.List) {
 	if !ok || doc.Root == nil {
 		return nil, l.list
 	}
+	l.override(doc)
 	l.replace(doc.Root)
 	c := l.read(doc.Root.Map("the configuration"))
 	if l.list.HasErrors() {
@@ -116,7 +130,6 @@ func (l *loader) read(m *yamldoc.Map) *Config {
 	c.Dashboard = listen(m, "dashboard", "127.0.0.1:8080")
 	c.Admin = listen(m, "admin", "127.0.0.1:9090")
 	m.Done()
-	l.overrides(c)
 	if len(c.Kafka.Brokers) == 0 && m.Get("kafka") == nil {
 		m.Node.Errorf("the configuration has no %q; add it, as in kafka: {brokers: [localhost:9092]}", "kafka")
 	}
@@ -168,6 +181,7 @@ func (l *loader) kafka(m *yamldoc.Map) (k Kafka) {
 			Username: s.String("username"), Password: Secret(s.String("password")), TokenFile: l.path(s.String("token_file"))}
 		s.Done()
 	}
+	k.StaticID = m.String("static_id")
 	t := m.Map("topics", "topics")
 	k.Topics.Partitions, _ = t.Int("partitions", 1, 10_000)
 	k.Topics.Replication, _ = t.Int("replication", 1, 100)
@@ -204,47 +218,12 @@ func (l *loader) state(m *yamldoc.Map) State {
 	return s
 }
 
-// overrides lets the environment go before the file. A wrong value is told at the variable's name.
-func (l *loader) overrides(c *Config) {
-	for _, e := range envNames {
-		v, ok := l.Env(e.env)
-		if !ok {
-			continue
-		}
-		if err := c.set(e.section, e.field, v); err != nil {
-			l.list.Errorf(diag.Position{File: "environment variable " + e.env}, "%v", err)
+// override lets the environment go before the file. A value from there is read and checked like one that stands in the file.
+func (l *loader) override(d *yamldoc.Doc) {
+	for _, s := range scalars {
+		name := EnvName(s.path)
+		if v, ok := l.Env(name); ok {
+			d.Set("environment variable "+name, s.kind, v, strings.Split(s.path, ".")...)
 		}
 	}
-}
-
-// set sets one scalar from its text.
-func (c *Config) set(section, field, v string) (err error) {
-	switch strings.TrimPrefix(section+"."+field, ".") {
-	case "app":
-		c.App = v
-	case "delivery":
-		if c.ExactlyOnce = v == "exactly_once"; !c.ExactlyOnce && v != "at_least_once" {
-			return fmt.Errorf("unknown delivery %q; it is one of exactly_once, at_least_once", v)
-		}
-	case "commit_interval":
-		c.CommitInterval, err = yamldoc.ParseDuration(v)
-	case "kafka.brokers":
-		c.Kafka.Brokers = strings.Split(v, ",")
-	case "alerts.topic":
-		c.Alerts = v
-	case "dead_letters.topic":
-		c.DeadLetters = v
-	case "state.memory":
-		c.State.Memory, err = yamldoc.ParseBytes(v)
-	case "state.checkpoint_interval":
-		c.State.CheckpointInterval, err = yamldoc.ParseDuration(v)
-	case "dashboard.listen":
-		c.Dashboard = v
-	case "admin.listen":
-		c.Admin = v
-	}
-	if err != nil {
-		return fmt.Errorf("%s is set wrongly: %w; write it as in the file", field, err)
-	}
-	return nil
 }

@@ -11,10 +11,9 @@ import (
 
 // converter turns the library's tree into ours, and refuses what our subset leaves out.
 type converter struct {
-	doc     *Doc
-	secrets []string
-	failed  bool
-	name    string // what the node at hand is called
+	doc    *Doc
+	failed bool
+	name   string // what the node at hand is called
 }
 
 func (c *converter) fail(n ast.Node, format string, args ...any) *Node {
@@ -110,7 +109,7 @@ func (c *converter) mapping(n ast.Node, values []*ast.MappingValueNode, depth in
 		if value.Kind == Null && value.Text == "null" && value.line == key.line && value.implicit() {
 			value.line, value.col, value.Text = key.line, key.col, key.Text // a value that is not there is told at its key
 		}
-		if slices.Contains(c.secrets, key.Text) {
+		if slices.Contains(c.doc.secrets, key.Text) {
 			c.doc.hide(value)
 		}
 		m.Pairs = append(m.Pairs, Pair{Key: key, Value: value})

@@ -96,9 +96,10 @@ type Doc struct {
 	Path string
 	Root *Node // nil for an empty file
 
-	lines  []string
-	list   *diag.List
-	hidden map[int]int // line → column from which its snippet is masked
+	lines   []string
+	list    *diag.List
+	hidden  map[int]int // line → column from which its snippet is masked
+	secrets []string    // fields whose values are kept out of messages
 }
 
 // Position returns the node's place.

@@ -35,7 +35,8 @@ func Parse(path string, data []byte, list *diag.List, secrets ...string) (doc *D
 	if len(root) == 0 {
 		return d, true
 	}
-	c := &converter{doc: d, secrets: secrets}
+	d.secrets = secrets
+	c := &converter{doc: d}
 	d.Root = c.node(root[0].Body, 0)
 	if len(root) > 1 {
 		p := tokenOf(root[1].Body).Position
