@@ -82,7 +82,7 @@ func TestEnvironmentStandsInTheTree(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"INSOLITE_KAFKA_BROKERS":            `"no" is no address of a broker; write host:port, as in localhost:9092`,
-		"INSOLITE_KAFKA_TOPICS_REPLICATION": `"replication" is an int, this is a string; write a whole number, as in 10`,
+		"INSOLITE_KAFKA_TOPICS_REPLICATION": `"replication" is an int, this is the string "no"; write a whole number, as in 10`,
 		"INSOLITE_DELIVERY":                 `unknown delivery "no"; it is one of exactly_once, at_least_once`,
 		"INSOLITE_ADMIN_LISTEN":             `"no" is no address; write host:port, as in 127.0.0.1:9090`,
 		"INSOLITE_COMMIT_INTERVAL":          `"no" is not a duration: a number is missing; write it as in 90s, 1h30m, 30d, 8w`,
