@@ -37,7 +37,6 @@ type part struct {
 	head      int // bytes, a multiple of 8
 	tail      int // bytes, a multiple of 8: the tail's first size
 	retention time.Duration
-	forever   bool
 	at        int // of the head in the block
 }
 

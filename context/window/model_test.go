@@ -324,7 +324,7 @@ func randomValue(r *rand.Rand, k event.Kind, variety int) event.Value {
 	case event.KindBool:
 		return event.BoolValue(n&1 != 0)
 	case event.KindString:
-		return event.StringValue("text "[:n%6] + string(rune('a'+n%26)) + string(big.NewInt(int64(n)).String()))
+		return event.StringValue("text "[:n%6] + string(rune('a'+n%26)) + big.NewInt(int64(n)).String())
 	}
 	return event.Value{}
 }

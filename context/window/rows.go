@@ -78,7 +78,7 @@ func (c *Cell) rows(r run, at event.Time) (lo, hi int) {
 		c.pane(at)
 		return r.before(int64(c.at.from)), r.before(int64(c.at.to))
 	case Session:
-		lo, hi = r.after(int64(at)), 0
+		lo = r.after(int64(at))
 		hi = lo
 		for reach := int64(at.Add(-w.Length)); lo > 0 && r.key(lo-1) >= reach; lo-- {
 			reach = int64(event.Time(r.key(lo - 1)).Add(-w.Length))

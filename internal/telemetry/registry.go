@@ -9,12 +9,14 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// The library's types, for the fields of those who keep them.
-type (
-	Counter   = metrics.Counter
-	Gauge     = metrics.Gauge
-	Histogram = metrics.PrometheusHistogram
-)
+// Counter only rises.
+type Counter = metrics.Counter
+
+// Gauge rises and falls.
+type Gauge = metrics.Gauge
+
+// Histogram counts observations in buckets; ours observe seconds.
+type Histogram = metrics.PrometheusHistogram
 
 // Registry is the metrics of one app. It is safe for concurrent use.
 type Registry struct {
