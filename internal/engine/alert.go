@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"unsafe"
+
+	"insolite/alerts"
+	"insolite/context/store"
+	"insolite/internal/event"
+	"insolite/rules"
+)
+
+// alertScratch is memory that alerts reuse.
+type alertScratch struct {
+	record  alerts.Alert
+	key     []alerts.Named // of the entity
+	members []alerts.Named // of features with several fields
+	text    []byte         // of templates
+	seen    []store.Seen
+}
+
+// emit appends the alert of a rule for the present event to the output.
+func (e *Engine) emit(r *rule, held int) {
+	rec := &e.records[e.i]
+	s := &e.scratch.alert
+	s.members, s.text = s.members[:0], s.text[:0]
+	a := &s.record
+	a.Origin = alerts.Origin{Rule: r.ID, Version: r.Version, Topic: e.plan.Topic, Partition: e.options.Partition, Offset: rec.Offset, State: "firing"}
+	a.Rule = alerts.RuleInfo{Title: r.Title, Severity: r.Severity.String(), Mode: r.Mode.String(), Tags: r.Tags}
+	a.Key = e.named(a.Key[:0], r.Source.Fields, r.GroupBy)
+	a.At = e.row[r.Source.EventTime]
+	a.Summary = e.template(r.Alert.Summary)
+	a.Condition = r.Condition.Text()
+	a.Because = a.Because[:0]
+	a.Context = e.features(a.Context[:0], r)
+	a.Event, a.Fields = rec.Value, a.Fields[:0]
+	if len(rec.Value) > alerts.EventBytesMax {
+		a.Fields = e.needed(a.Fields)
+	}
+	a.Source = r.Source.Name
+	a.Evidence = e.evidence(a.Evidence[:0], r)
+	a.Suppressed = held
+	a.Links = a.Links[:0]
+	for _, l := range r.Alert.Links {
+		a.Links = append(a.Links, alerts.Named{Name: l.Name, Value: event.StringValue(e.template(l.Text))})
+	}
+
+	out := e.out
+	from := len(out.arena)
+	out.arena = alerts.AppendKey(out.arena, e.entity(r))
+	to := len(out.arena)
+	out.arena = a.AppendJSON(out.arena)
+	end := len(out.arena)
+	out.Alerts = append(out.Alerts, Alert{Rule: r.Rule, Offset: rec.Offset, At: a.At, Origin: a.Origin, Key: out.arena[from:to:to], Value: out.arena[to:end:end]})
+}
+
+// entity returns the key's fields in the keyspace's order, which does not depend on the rule: alerts about one entity share their record key.
+func (e *Engine) entity(r *rule) []alerts.Named {
+	s := &e.scratch.alert
+	s.key = e.named(s.key[:0], r.Source.Fields, r.stream.plan.Key)
+	return s.key
+}
+
+func (e *Engine) named(dst []alerts.Named, fields []event.Field, slots []event.Slot) []alerts.Named {
+	for _, s := range slots {
+		dst = append(dst, alerts.Named{Name: fields[s].Name, Value: e.row[s]})
+	}
+	return dst
+}
+
+// needed returns the fields that rules read, for an event that is too large to be shown.
+func (e *Engine) needed(dst []alerts.Named) []alerts.Named {
+	p := e.source.plan
+	for i, need := range p.Needed {
+		if need && e.row[i].Known() {
+			dst = append(dst, alerts.Named{Name: p.Source.Fields[i].Name, Value: e.row[i]})
+		}
+	}
+	return dst
+}
+
+// features returns the rule's context.
+func (e *Engine) features(dst []alerts.Feature, r *rule) []alerts.Feature {
+	s := &e.scratch.alert
+	for i, f := range r.Features {
+		reading := r.stream.space.readings[f.Read.Index]
+		shown := alerts.Feature{Name: f.Name, Agg: f.Read.Agg.String(), Window: r.windows[i], Samples: reading.Samples, From: reading.From, To: reading.To}
+		if f.Read.Several {
+			from := len(s.members)
+			s.members = e.members(s.members, f.Read)
+			shown.Fields = s.members[from:len(s.members):len(s.members)]
+		} else {
+			shown.Value = e.row[f.Read.Results[0]]
+		}
+		dst = append(dst, shown)
+	}
+	return dst
+}
+
+func (e *Engine) members(dst []alerts.Named, r *rules.Read) []alerts.Named {
+	for i, slot := range r.Results {
+		dst = append(dst, alerts.Named{Name: r.FieldNames[i], Value: e.row[slot]})
+	}
+	return dst
+}
+
+// evidence returns the positions of the last events that the rule saw before this one.
+func (e *Engine) evidence(dst []alerts.Seen, r *rule) []alerts.Seen {
+	if r.evidence == nil {
+		return dst
+	}
+	s := &e.scratch.alert
+	s.seen = r.evidence.Append(s.seen[:0], &r.stream.ctx, e.at)
+	for _, seen := range s.seen[max(0, len(s.seen)-r.Alert.Evidence):] {
+		dst = append(dst, alerts.Seen{Topic: e.plan.Topic, Partition: e.options.Partition, Offset: seen.Offset, At: seen.At})
+	}
+	return dst
+}
+
+// template returns a template's text, which is valid until the alert is written.
+func (e *Engine) template(t interface {
+	Append(dst []byte, row event.Row) []byte
+}) string {
+	s := &e.scratch.alert
+	from := len(s.text)
+	s.text = t.Append(s.text, e.row)
+	return view(s.text[from:])
+}
+
+// keep copies text for the rest of the sub-batch.
+func (e *Engine) keep(text string) string {
+	from := len(e.text)
+	e.text = append(e.text, text...)
+	return view(e.text[from:])
+}
+
+// view returns bytes as text without a copy. What was given stays as it is: the buffers are appended to, and a buffer that grows leaves the
+// old one behind.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"insolite/context/store"
+	"insolite/context/window"
+	"insolite/internal/event"
+	"insolite/rules"
+	"insolite/rules/expr"
+)
+
+// space is a keyspace with its contexts and, for each record of the sub-batch, its key.
+type space struct {
+	plan     *rules.Keyspace
+	keys     *store.Keyspace
+	layout   *store.Layout
+	readings []window.Reading // of the present event, by Read.Index
+
+	bytes   []byte // the keys of the sub-batch, one after the other
+	entries [subBatch]entry
+	hashes  [subBatch]uint64 // of the keys, in order, for Touch
+	n       int              // how many
+	missing missing
+}
+
+// entry is one record's key.
+type entry struct {
+	from, to uint32 // in space.bytes; equal: a field is missing
+	hash     uint64
+	handle   store.Handle
+	found    bool // handle is its context
+}
+
+// source is a source with all that is worked out once.
+type source struct {
+	plan    *rules.SourcePlan
+	index   int        // in Plan.Sources
+	key     event.Slot // the field whose text the record's key is to be; NoSlot: not checked
+	id      event.Slot // of dedupe; NoSlot: none
+	streams []*stream
+	rules   []*rule
+}
+
+// stream is what the events of a source do in a keyspace, and what the present one does.
+type stream struct {
+	plan          *rules.Stream
+	space         *space
+	cells         []cell
+	before, after []read
+	dedupe        *store.Dedupe // nil: none
+	evidence      []evidence
+	rules         []*rule
+	always        bool  // some rule has no `where`
+	gates         []int // the rules' wheres
+
+	state state
+	ok    []bool // by Stream.Wheres
+	ctx   store.Ctx
+}
+
+// state is how far the present event came in a stream.
+type state uint8
+
+const (
+	noKey     state = iota // a key field is missing
+	idle                   // no rule's `where` lets it pass
+	held                   // the context holds it already
+	duplicate              // its id was seen before
+	open                   // it is absorbed
+)
+
+// cell absorbs events.
+type cell struct {
+	cell   *store.Cell
+	wheres []int
+	fields []event.Slot
+	count  bool // no field: every event is a sample
+}
+
+// read computes a feature.
+type read struct {
+	plan    *rules.Read
+	cell    *store.Cell
+	from    event.Slot // the first of the results, when they lie side by side
+	to      event.Slot // behind the last; equal to from: they do not
+	strings bool       // some result is text, which has to be copied
+}
+
+// evidence is a ring of positions.
+type evidence struct {
+	ring  *store.Evidence
+	where int // -1: every event
+}
+
+// rule is a rule with all that is worked out once.
+type rule struct {
+	*rules.Rule
+	index    int // in Counts.Rules
+	stream   *stream
+	suppress *store.Suppress // nil: none
+	evidence *store.Evidence // nil: none
+	windows  []string        // of its features, as alerts show them
+	declared int             // slots of declared fields
+}
+
+func newSpace(k *rules.Keyspace, memoryHint int) (*space, map[*rules.Rule]*store.Suppress, error) {
+	specs := store.Specs{}
+	for _, c := range k.Cells {
+		specs.Cells = append(specs.Cells, c.Spec)
+	}
+	for _, s := range k.Streams {
+		if d := s.Source.Dedupe; d != nil {
+			specs.Dedupe = append(specs.Dedupe, store.DedupeSpec{Identity: s.DedupeIdentity, For: d.For})
+		}
+		for _, e := range s.Evidence {
+			specs.Evidence = append(specs.Evidence, store.EvidenceSpec{Identity: e.Identity, N: e.Max, Within: e.Within})
+		}
+	}
+	for _, r := range k.Rules {
+		if s := r.Suppress; s != nil {
+			specs.Suppress = append(specs.Suppress, store.SuppressSpec{Identity: s.Identity, For: s.For, Calendar: s.Calendar})
+		}
+	}
+	layout, err := store.NewLayout(specs)
+	if err != nil {
+		return nil, nil, fmt.Errorf("keyspace %s: %w", k.Name, err)
+	}
+	suppress := map[*rules.Rule]*store.Suppress{}
+	for _, r := range k.Rules {
+		if r.Suppress != nil {
+			suppress[r] = layout.Suppress(len(suppress))
+		}
+	}
+	s := &space{plan: k, layout: layout, keys: store.New(layout, store.Options{MemoryHint: memoryHint}), readings: make([]window.Reading, len(k.Reads))}
+	return s, suppress, nil
+}
+
+// newStreams returns the streams of a keyspace, in its order.
+func newStreams(s *space) []*stream {
+	var streams []*stream
+	ids, rings := 0, 0
+	for _, p := range s.plan.Streams {
+		st := &stream{plan: p, space: s, ok: make([]bool, len(p.Wheres))}
+		for _, c := range p.Cells {
+			spec := s.plan.Cells[c]
+			st.cells = append(st.cells, cell{cell: s.layout.Cell(c), wheres: spec.Wheres, fields: spec.Fields, count: len(spec.Fields) == 0})
+		}
+		st.before, st.after = newReads(s, p.Before), newReads(s, p.After)
+		if p.Source.Dedupe != nil {
+			st.dedupe = s.layout.Dedupe(ids)
+			ids++
+		}
+		for _, e := range p.Evidence {
+			st.evidence = append(st.evidence, evidence{ring: s.layout.Evidence(rings), where: e.Where})
+			rings++
+		}
+		for _, r := range p.Rules {
+			if r.WhereIndex < 0 {
+				st.always = true
+			} else if !slices.Contains(st.gates, r.WhereIndex) {
+				st.gates = append(st.gates, r.WhereIndex)
+			}
+		}
+		streams = append(streams, st)
+	}
+	return streams
+}
+
+func newReads(s *space, plans []*rules.Read) []read {
+	var reads []read
+	for _, p := range plans {
+		r := read{plan: p, cell: s.layout.Cell(p.Cell), strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
+		adjacent := true
+		for i, slot := range p.Results {
+			adjacent = adjacent && slot == r.from+event.Slot(i)
+		}
+		if adjacent {
+			r.to = r.from + event.Slot(len(p.Results))
+		}
+		reads = append(reads, r)
+	}
+	return reads
+}
+
+func newRule(r *rules.Rule, index int, s *stream, suppress *store.Suppress) *rule {
+	c := &rule{Rule: r, index: index, stream: s, suppress: suppress, declared: len(r.Source.Fields)}
+	if r.EvidenceIndex >= 0 {
+		c.evidence = s.evidence[r.EvidenceIndex].ring
+	}
+	for _, f := range r.Features {
+		c.windows = append(c.windows, f.Read.Window.String())
+	}
+	return c
+}
+
+// missesField reports whether a condition is unknown because of the event: a declared field that it reads is missing. Else it is a feature.
+func (r *rule) missesField(c *expr.Expr, row event.Row) bool {
+	for _, s := range c.Slots() {
+		if int(s) < r.declared && !row[s].Known() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"insolite/internal/event"
+	"insolite/rules"
+)
+
+// Counts says what became of the records since New; replayed ones are not among them.
+type Counts struct {
+	Records    uint64 // all
+	Tombstones uint64 // records without a value
+	Unmatched  uint64 // records of no source
+	Malformed  uint64 // records that could not be decoded: dead letters
+	Panics     uint64 // evaluations that were given up because a condition panicked
+	Sources    []SourceCounts
+	Rules      []RuleCounts
+}
+
+// SourceCounts says what became of a source's events.
+type SourceCounts struct {
+	Source     *event.Source
+	Events     uint64 // decoded
+	TooFar     uint64 // too far ahead of their records' timestamps: dead letters
+	Late       uint64 // below the watermark
+	Duplicates uint64 // refused by a keyspace, summed over keyspaces
+	WrongKey   uint64 // whose record's key is not the text of the declared key field
+}
+
+// RuleCounts says what became of the events that a rule saw.
+type RuleCounts struct {
+	Rule             *rules.Rule
+	NoKey            uint64   // a field of group_by was missing: not evaluated
+	Evaluated        uint64   // its `where` let pass
+	InsufficientData uint64   // the condition was unknown, of a feature
+	MissingField     uint64   // the condition was unknown, of a field
+	Excepted         []uint64 // silenced, by exception
+	Suppressed       uint64   // held back
+	Alerts           uint64
+	Panics           uint64
+}
+
+func newCounts(plan *rules.Plan, all []*rules.Rule) Counts {
+	c := Counts{}
+	for _, s := range plan.Sources {
+		c.Sources = append(c.Sources, SourceCounts{Source: s.Source})
+	}
+	for _, r := range all {
+		c.Rules = append(c.Rules, RuleCounts{Rule: r, Excepted: make([]uint64, len(r.Exceptions))})
+	}
+	return c
+}

@@ -1,0 +1,38 @@
+// Package engine is the one step function: it takes the records of one partition and gives the alerts that its rules raise.
+//
+// Running, testing, explaining and backtesting all go through it, so they cannot disagree. An [Engine] owns the state of one task: decoder,
+// contexts of each keyspace, watermark, counts.
+//
+//	e, err := engine.New(set.Plan(topic), engine.Options{Partition: 3})
+//	var out engine.Output
+//	for batch := range batches {
+//		out.Reset()
+//		if err := e.Step(batch, &out); err != nil { … } // doubt: recover from the checkpoint
+//		… // write out.Alerts, out.DeadLetters and e.Position() in one transaction
+//	}
+//
+// # What a step does
+//
+// For each record in the order of the log: decode; too far ahead of its own timestamp (a dead letter); late (below the watermark); then, in
+// each keyspace that its source feeds, duplicate, reads that exclude the current event, absorb, reads that include it; then the rules in the
+// order of the set: condition, exceptions, suppression, alert; then the watermark rises. The result depends on the log, the contexts and the
+// rules only, never on how records are cut into batches.
+//
+// Records are worked on in sub-batches of 64: all are decoded and their keys hashed before the first is absorbed, so that the cache misses of
+// their contexts overlap. Nothing is allocated for an event without an alert.
+//
+// # Recovery
+//
+// A checkpoint is the contexts (see [Engine.Keyspaces]), the position and the watermark, all at one commit. After
+// [Engine.Restore], [Engine.Replay] steps what was committed since; it gives no output, and skips in each context the events that the
+// context already holds. [Options.Load] brings in contexts that are not in memory.
+//
+// # A rule that panics
+//
+// It is off for that record, which is counted and told in [Output.Panics]; the record's effect on features stands. A panic anywhere else is a
+// bug of the engine and goes through.
+//
+// # Concurrency
+//
+// None: an Engine belongs to one goroutine. Many engines may share one plan.
+package engine

@@ -1,0 +1,336 @@
+package engine
+
+import (
+	"fmt"
+
+	"insolite/context/store"
+	"insolite/context/window"
+	"insolite/ingest"
+	"insolite/internal/event"
+	"insolite/rules/expr"
+)
+
+// phase is what the present event is at, for the recovery from a panic.
+type phase uint8
+
+const (
+	phaseStart  phase = iota
+	phaseWheres       // nothing has changed yet: the event may be begun again
+	phaseState        // contexts are changing
+	phaseRules        // rule by rule: those that are done stay done
+)
+
+// scratch is memory that events reuse.
+type scratch struct {
+	id     []byte
+	text   []byte
+	values []event.Value
+	alert  alertScratch
+}
+
+// run works on the sub-batch from where it stands. It reports false when a condition panicked, and stands behind it.
+func (e *Engine) run() (done bool) {
+	defer e.rescue()
+	for ; e.i < len(e.records); e.i++ {
+		e.event()
+		e.phase = phaseStart
+	}
+	return true
+}
+
+// rescue turns a panic of a condition into a count.
+func (e *Engine) rescue() {
+	if e.phase != phaseWheres && e.phase != phaseRules {
+		return // not of a rule: it goes through
+	}
+	p := recover()
+	if p == nil {
+		return
+	}
+	e.count.Panics++
+	told := Panic{Offset: e.records[e.i].Offset, Message: fmt.Sprint(p)}
+	if e.phase == phaseWheres {
+		e.careful, e.phase = true, phaseStart
+	} else {
+		r := e.source.rules[e.rule]
+		e.count.Rules[r.index].Panics++
+		told.Rule = r.Rule
+		e.conclude(verdict{outcome: Panicked})
+		e.rule++
+	}
+	if e.out != nil {
+		e.out.Panics = append(e.out.Panics, told)
+	}
+}
+
+// event takes the present record through the step.
+func (e *Engine) event() {
+	rec := &e.records[e.i]
+	if e.phase == phaseStart {
+		if !e.admit(rec) {
+			return
+		}
+		e.phase = phaseWheres
+		e.wheres()
+		e.phase = phaseState
+		e.absorb()
+		e.phase, e.rule = phaseRules, 0
+	}
+	for ; e.rule < len(e.source.rules); e.rule++ {
+		e.conclude(e.evaluate(e.source.rules[e.rule]))
+	}
+	e.phase = phaseState
+	e.finish(rec)
+}
+
+// admit reports whether the record is an event that is in time.
+func (e *Engine) admit(rec *ingest.Record) bool {
+	d := &e.recs[e.i]
+	if !e.careful {
+		e.count.Records++
+	}
+	switch {
+	case d.bad != nil:
+		e.count.Malformed++
+		if e.out != nil {
+			e.out.DeadLetters = append(e.out.DeadLetters, DeadLetter{
+				Offset: rec.Offset, Key: rec.Key, Value: rec.Value,
+				Stage: d.bad.Stage, Reason: d.bad.Reason, Source: d.bad.Source, Field: d.bad.Field, Byte: d.bad.Offset, Message: d.bad.Message,
+			})
+		}
+		return false
+	case rec.Value == nil:
+		e.count.Tombstones++
+		return false
+	case d.source < 0:
+		e.count.Unmatched++
+		return false
+	}
+	s := e.sources[d.source]
+	e.source, e.row = s, e.rows[e.i*e.width:(e.i+1)*e.width]
+	e.at = e.row[s.plan.Source.EventTime].Time()
+	if e.careful {
+		return true
+	}
+	c := &e.count.Sources[s.index]
+	c.Events++
+	if !e.options.Files {
+		if e.at > rec.Timestamp.Add(s.plan.Source.MaxAhead) {
+			c.TooFar++
+			e.tooFar(rec)
+			return false
+		}
+		if s.key != event.NoSlot && !e.keyed(rec, &e.row[s.key]) {
+			c.WrongKey++
+		}
+	}
+	if e.at < e.watermark {
+		c.Late++
+		return false
+	}
+	return true
+}
+
+func (e *Engine) tooFar(rec *ingest.Record) {
+	if e.out == nil {
+		return
+	}
+	s := e.source.plan.Source
+	at := string(event.AppendTime(nil, e.at, e.row[s.EventTime].OffsetSeconds()))
+	e.out.DeadLetters = append(e.out.DeadLetters, DeadLetter{
+		Offset: rec.Offset, Key: rec.Key, Value: rec.Value,
+		Stage: StageStep, Reason: ReasonMaxAhead, Source: s.Name, Field: s.Fields[s.EventTime].Name,
+		Message: fmt.Sprintf("source %q, field %q: the event time %s is more than %s ahead of the record's timestamp %s; set the producer's clock, or raise max_ahead",
+			s.Name, s.Fields[s.EventTime].Name, at, window.DurationText(s.MaxAhead), event.AppendTime(nil, rec.Timestamp, 0)),
+	})
+}
+
+// keyed reports whether the record's key is the text of the value.
+func (e *Engine) keyed(rec *ingest.Record, v *event.Value) bool {
+	if v.Kind == event.KindString {
+		return string(rec.Key) == v.S
+	}
+	if !v.Known() {
+		return len(rec.Key) == 0
+	}
+	e.scratch.text = v.AppendText(e.scratch.text[:0])
+	return string(rec.Key) == string(e.scratch.text)
+}
+
+// wheres finds out which conditions hold that decide what is absorbed.
+func (e *Engine) wheres() {
+	for _, st := range e.source.streams {
+		at := &st.space.entries[e.i]
+		if at.from == at.to {
+			st.state = noKey
+			continue
+		}
+		for w := range st.ok {
+			if e.careful {
+				st.ok[w] = e.holds(st, w)
+			} else {
+				st.ok[w] = st.plan.Wheres[w].Truth(e.row) == expr.True
+			}
+		}
+		st.state = idle
+		if st.always || st.passes() {
+			st.state = open
+		}
+	}
+	e.careful = false
+}
+
+// holds evaluates one condition for an event of which one has panicked; that one does not hold.
+func (e *Engine) holds(st *stream, w int) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return st.plan.Wheres[w].Truth(e.row) == expr.True
+}
+
+// passes reports whether some rule's `where` holds.
+func (st *stream) passes() bool {
+	for _, w := range st.gates {
+		if st.ok[w] {
+			return true
+		}
+	}
+	return false
+}
+
+// absorb brings the contexts of the event's keys up to it.
+func (e *Engine) absorb() {
+	id, known := e.id()
+	for _, st := range e.source.streams {
+		if st.state == noKey {
+			for _, r := range st.rules {
+				e.count.Rules[r.index].NoKey++
+			}
+			continue
+		}
+		if st.state == idle && !known {
+			continue // nothing of it is to be remembered
+		}
+		st.ctx = st.space.context(e.i)
+		if e.replay && st.ctx.Position().Offset > e.records[e.i].Offset {
+			st.state = held
+			continue
+		}
+		if known && st.dedupe.Absorb(&st.ctx, id, e.at) {
+			st.state = duplicate
+			e.count.Sources[e.source.index].Duplicates++
+		}
+		if st.state != open {
+			continue
+		}
+		e.read(st, st.before)
+		for i := range st.cells {
+			e.add(st, &st.cells[i])
+		}
+		e.read(st, st.after)
+	}
+}
+
+// id returns the hash of the event's id for dedupe, if it has one.
+func (e *Engine) id() (id uint64, known bool) {
+	slot := e.source.id
+	if slot == event.NoSlot || !e.row[slot].Known() {
+		return 0, false
+	}
+	e.scratch.id = event.AppendKeyPart(e.scratch.id[:0], &e.row[slot])
+	return store.Hash(e.scratch.id), true
+}
+
+// add lets a cell absorb the event, if it is a sample.
+func (e *Engine) add(st *stream, c *cell) {
+	for _, w := range c.wheres {
+		if !st.ok[w] {
+			return
+		}
+	}
+	if len(c.fields) == 1 {
+		if s := c.fields[0]; e.row[s].Known() {
+			c.cell.Add(&st.ctx, e.at, e.row[s:s+1], e.watermark)
+		}
+		return
+	}
+	values, sample := e.scratch.values[:0], c.count
+	for _, s := range c.fields {
+		values = append(values, e.row[s])
+		sample = sample || e.row[s].Known()
+	}
+	e.scratch.values = values
+	if sample {
+		c.cell.Add(&st.ctx, e.at, values, e.watermark)
+	}
+}
+
+// read fills the slots of features.
+func (e *Engine) read(st *stream, reads []read) {
+	for i := range reads {
+		r := &reads[i]
+		if r.from == r.to {
+			e.scatter(st, r)
+			continue
+		}
+		dst := e.row[r.from:r.to]
+		reading := r.cell.Read(&st.ctx, r.plan.Agg, e.at, dst)
+		st.space.readings[r.plan.Index] = reading
+		e.settle(r, reading, dst)
+	}
+}
+
+// scatter is read for results that do not lie side by side.
+func (e *Engine) scatter(st *stream, r *read) {
+	values := e.scratch.values[:0]
+	for range r.plan.Results {
+		values = append(values, event.Value{})
+	}
+	e.scratch.values = values
+	reading := r.cell.Read(&st.ctx, r.plan.Agg, e.at, values)
+	st.space.readings[r.plan.Index] = reading
+	e.settle(r, reading, values)
+	for i, slot := range r.plan.Results {
+		e.row[slot] = values[i]
+	}
+}
+
+// settle makes values of too few samples unknown, and copies text, which lies in a context that is going to change.
+func (e *Engine) settle(r *read, reading window.Reading, dst []event.Value) {
+	if reading.Samples < r.plan.MinSamples {
+		clear(dst)
+	} else if r.strings {
+		for i := range dst {
+			if dst[i].Kind == event.KindString {
+				dst[i].S = e.keep(dst[i].S)
+			}
+		}
+	}
+}
+
+// finish notes in the contexts that they hold the event, and raises the watermark.
+func (e *Engine) finish(rec *ingest.Record) {
+	p := event.Position{Offset: rec.Offset + 1}
+	known := e.source.id != event.NoSlot && e.row[e.source.id].Known()
+	for _, st := range e.source.streams {
+		switch {
+		case st.state == open:
+			for i := range st.evidence {
+				if ev := &st.evidence[i]; ev.where < 0 || st.ok[ev.where] {
+					ev.ring.Add(&st.ctx, rec.Offset, e.at)
+				}
+			}
+		case st.state == duplicate, st.state == idle && known:
+		default:
+			continue
+		}
+		st.ctx.Advance(p, e.at)
+	}
+	t := e.at
+	if !e.options.Files {
+		t = min(t, rec.Timestamp)
+	}
+	e.watermark = max(e.watermark, t.Add(-e.plan.Lateness))
+}

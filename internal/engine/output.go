@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"insolite/alerts"
+	"insolite/internal/event"
+	"insolite/rules"
+)
+
+// Output is what steps give. Its bytes are valid until the next Reset; batches may be stepped into one Output one after the other.
+type Output struct {
+	Alerts      []Alert
+	DeadLetters []DeadLetter
+	Panics      []Panic
+
+	arena []byte
+}
+
+// Reset makes the output empty and keeps its memory.
+func (o *Output) Reset() {
+	clear(o.DeadLetters) // they hold records
+	o.Alerts, o.DeadLetters, o.Panics, o.arena = o.Alerts[:0], o.DeadLetters[:0], o.Panics[:0], o.arena[:0]
+}
+
+// Alert is one record for the alerts topic, or, of a rule in shadow mode, for the shadow topic.
+type Alert struct {
+	Rule   *rules.Rule
+	Offset event.Offset // of the record that raised it
+	At     event.Value  // its event time, with its offset from UTC: the header ce_time
+	Origin alerts.Origin
+	Key    []byte // the record's key: that of the entity
+	Value  []byte // the record's value
+}
+
+// DeadLetter is a record that is no event, or not one that can be trusted.
+type DeadLetter struct {
+	Offset event.Offset
+	Key    []byte // of the record, as it came: a view of the batch
+	Value  []byte // of the record, as it came: a view of the batch
+
+	Stage   string // where it was refused: "decode" or "step"
+	Reason  string // a stable word
+	Source  string // the source's name; empty when the record did not get so far
+	Field   string // the declared field; empty when the fault is not in one
+	Byte    int    // of Value, where the fault is
+	Message string // place, cause and cure
+}
+
+// StageStep and ReasonMaxAhead are of an event that lies too far ahead of its record's timestamp.
+const (
+	StageStep      = "step"
+	ReasonMaxAhead = "max_ahead"
+)
+
+// Panic tells that a rule was off for a record.
+type Panic struct {
+	Rule    *rules.Rule // nil: a condition shared by several rules and features (`where`)
+	Offset  event.Offset
+	Message string
+}

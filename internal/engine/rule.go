@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"insolite/context/store"
+	"insolite/internal/event"
+	"insolite/rules/expr"
+)
+
+// Outcome is what became of an event in a rule.
+type Outcome uint8
+
+// The outcomes.
+const (
+	NotEvaluated     Outcome = iota // the rule's `where` did not hold
+	NoKey                           // a field of group_by is missing
+	Duplicate                       // its id was seen before
+	NotFired                        // the condition is false
+	InsufficientData                // the condition is unknown, because of a feature
+	MissingField                    // the condition is unknown, because of a field
+	Excepted                        // an exception holds
+	Suppressed                      // an alert was emitted shortly before
+	Fired                           // an alert
+	Panicked                        // the rule was off for this record
+)
+
+var outcomeNames = [...]string{"not_evaluated", "no_key", "duplicate", "not_fired", "insufficient_data", "missing_field", "excepted", "suppressed", "fired", "panicked"}
+
+// String returns the outcome's name in output that machines read.
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// verdict is an outcome with what belongs to it.
+type verdict struct {
+	outcome   Outcome
+	exception int // Excepted: which
+	held      int // Suppressed: how many were held back so far, this one included. Fired: how many since the alert before
+}
+
+// evaluate takes the event through one rule.
+func (e *Engine) evaluate(r *rule) verdict {
+	st := r.stream
+	if st.state != open || r.WhereIndex >= 0 && !st.ok[r.WhereIndex] {
+		return verdict{outcome: r.unseen()}
+	}
+	c := &e.count.Rules[r.index]
+	c.Evaluated++
+	switch r.Condition.Truth(e.row) {
+	case expr.False:
+		return verdict{outcome: NotFired}
+	case expr.Unknown:
+		if r.missesField(r.Condition, e.row) {
+			c.MissingField++
+			return verdict{outcome: MissingField}
+		}
+		c.InsufficientData++
+		return verdict{outcome: InsufficientData}
+	}
+	for i := range r.Exceptions {
+		if r.Exceptions[i].Where.Truth(e.row) == expr.True {
+			c.Excepted[i]++
+			return verdict{outcome: Excepted, exception: i}
+		}
+	}
+	held := 0
+	if r.suppress != nil {
+		var emit bool
+		if emit, held = r.suppress.Emit(&st.ctx, e.by(r), e.at); !emit {
+			c.Suppressed++
+			return verdict{outcome: Suppressed, held: held}
+		}
+	}
+	if e.out != nil {
+		e.emit(r, held)
+	}
+	c.Alerts++
+	return verdict{outcome: Fired, held: held}
+}
+
+// unseen tells why the rule is not evaluated.
+func (r *rule) unseen() Outcome {
+	switch r.stream.state {
+	case noKey:
+		return NoKey
+	case duplicate:
+		return Duplicate
+	}
+	return NotEvaluated
+}
+
+// by returns the hash of the values that refine a rule's suppression; a missing value is one of its own.
+func (e *Engine) by(r *rule) uint64 {
+	if len(r.Suppress.By) == 0 {
+		return 0
+	}
+	b := e.scratch.id[:0]
+	for _, s := range r.Suppress.By {
+		b = event.AppendKeyPart(b, &e.row[s])
+	}
+	e.scratch.id = b
+	return store.Hash(b)
+}
+
+// conclude notes a verdict for an explanation.
+func (e *Engine) conclude(v verdict) {
+	if e.explaining {
+		e.verdicts = append(e.verdicts, v)
+	}
+}
