@@ -1,0 +1,227 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"insolite/context/window"
+	"insolite/internal/event"
+	"insolite/internal/yamldoc"
+	"insolite/rules/expr"
+)
+
+// Limits of a rule's context.
+const (
+	FeaturesMax   = 64 // of a rule
+	MembersMax    = 8  // fields of one first or last
+	MinSamplesMax = 1_000_000
+)
+
+var featureName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+// context reads the features of a rule.
+func (d *draft) context() {
+	n := d.m.Get("context")
+	if n.Map("context") == nil {
+		return
+	}
+	for i, p := range n.Pairs {
+		if i == FeaturesMax {
+			p.Key.Errorf("a rule has at most %d features; split the rule", FeaturesMax)
+			return
+		}
+		d.checkName(p.Key)
+		f := &Feature{Name: p.Key.Text, Position: p.Key.Position(), Read: d.read(p.Key.Text, p.Value.Map("a feature"))}
+		if f.Read == nil {
+			d.broken = append(d.broken, f.Name)
+			continue
+		}
+		d.Features = append(d.Features, f)
+	}
+}
+
+func (d *draft) checkName(n *yamldoc.Node) {
+	name := n.Text
+	switch {
+	case !featureName.MatchString(name):
+		n.Errorf("%q is no name for a feature; use letters, digits and _, starting with a letter, at most 64 of them", name)
+	case slices.Contains(reserved, name):
+		n.Errorf("%q has a meaning of its own in expressions; name the feature differently", name)
+	case d.view != nil:
+		if _, taken := d.view.fields[name]; taken {
+			n.Errorf("%q is a field of %s; name the feature differently", name, d.Source.Name)
+		}
+	}
+}
+
+// read reads a feature's definition. It returns nil when not even the kind of its value is known.
+func (d *draft) read(name string, m *yamldoc.Map) *Read {
+	if m == nil {
+		return nil
+	}
+	m.Unsupported("by", "source")
+	r := &Read{}
+	known := d.agg(m, r)
+	if d.Where != nil {
+		r.wheres = append(r.wheres, d.Where)
+	}
+	if d.view != nil {
+		if w := condition(m.Get("where"), d.view.event()); w != nil {
+			r.wheres = append(r.wheres, w)
+		}
+	}
+	r.wheres = distinct(r.wheres)
+	r.Window = readWindow(m.Required("window", "window: 24h"))
+	r.ExcludeCurrent = m.Bool("exclude_current")
+	if v, ok := m.Int("min_samples", 1, MinSamplesMax); ok {
+		r.MinSamples = int(v)
+	}
+	d.exact(m, r)
+	m.Done()
+	if !known || d.view == nil {
+		return nil
+	}
+	return r
+}
+
+// agg reads what is computed of which fields, and reports whether the kind of the value is known.
+func (d *draft) agg(m *yamldoc.Map, r *Read) bool {
+	n := m.Required("agg", "agg: count")
+	text, ok := n.Str()
+	if ok {
+		if r.Agg, ok = window.ParseAgg(text); !ok {
+			d.unknownAgg(n, m, text)
+		}
+	}
+	one, several := m.Get("field"), m.Get("fields")
+	if m.Get("where") == nil && !ok {
+		m.Get("exclude_current")
+	}
+	items := one.Strings()
+	if several != nil {
+		r.Several = true
+		items = several.Strings()
+	}
+	switch takes := r.Agg == window.AggFirst || r.Agg == window.AggLast; {
+	case !ok || d.view == nil:
+		return false
+	case one != nil && several != nil:
+		m.Key("fields").Errorf("a feature has field or fields, not both; keep one")
+	case several != nil && !takes:
+		m.Key("fields").Errorf("%s is of one field; write field: %s", text, first(items, "amount"))
+		return false
+	case one != nil && one.Kind == yamldoc.Seq:
+		one.Errorf("field is one name; for several write fields: [lat, lon]")
+		return false
+	case len(items) > MembersMax:
+		items[MembersMax].Errorf("a feature has at most %d fields; split it", MembersMax)
+	case several != nil && several.Kind == yamldoc.Seq && len(several.Items) == 0:
+		several.Errorf("fields is empty; name some, as in fields: [lat, lon]")
+	case one == nil && several == nil && r.Agg != window.AggCount && r.Agg != window.AggTimeSince:
+		n.Errorf("%s needs a field; add it, as in field: amount", text)
+		return false
+	}
+	return d.fields(items, r)
+}
+
+func first(items []*yamldoc.Node, def string) string {
+	if len(items) > 0 {
+		return items[0].Text
+	}
+	return def
+}
+
+func (d *draft) unknownAgg(n *yamldoc.Node, m *yamldoc.Map, text string) {
+	if text == "percentile" {
+		m.Get("p")
+		n.Errorf("percentile is not supported yet; compare with avg and stddev, or with max")
+		return
+	}
+	n.Errorf("unknown agg %q%s", text, yamldoc.Hint(text, window.AggNames()))
+}
+
+// fields reads the value fields, and sets the kinds of the results.
+func (d *draft) fields(items []*yamldoc.Node, r *Read) bool {
+	sound := true
+	for _, item := range items {
+		slot := d.field(item, r.Agg.String())
+		if slot == event.NoSlot {
+			sound = false
+			continue
+		}
+		f := &d.Source.Fields[slot]
+		if !r.Agg.Accepts(f.Kind) {
+			item.Errorf("%s does not apply to %s, which is a %s%s", r.Agg, f.Name, f.Kind, cureOf(r.Agg))
+			sound = false
+			continue
+		}
+		if slices.Contains(r.Fields, slot) {
+			item.Errorf("%q stands twice in fields; remove one", item.Text)
+			continue
+		}
+		r.Fields = append(r.Fields, slot)
+		r.FieldNames = append(r.FieldNames, f.Name)
+		r.kinds = append(r.kinds, f.Kind)
+		r.Kinds = append(r.Kinds, r.Agg.Result(f.Kind))
+	}
+	if len(items) == 0 {
+		r.Kinds = []event.Kind{r.Agg.Result(event.KindMissing)}
+	}
+	return sound && len(r.Kinds) > 0
+}
+
+// cureOf says what an aggregate applies to.
+func cureOf(a window.Agg) string {
+	var names []string
+	for k := event.KindString; k <= event.KindIP; k++ {
+		if a.Accepts(k) {
+			names = append(names, k.String())
+		}
+	}
+	return "; name a field of type " + strings.Join(names, ", ")
+}
+
+// exact reads exact, which turns a sliding window of panes into one of rows, and the set of distinct_count into an exact one.
+func (d *draft) exact(m *yamldoc.Map, r *Read) {
+	if !m.Bool("exact") || r.Agg == 0 || r.Window.Kind == 0 {
+		return
+	}
+	key := m.Key("exact")
+	switch {
+	case r.Agg.Family() == window.Recent:
+		key.Errorf("%s is always exact; remove exact", r.Agg)
+	case r.Agg != window.AggDistinct && r.Window.Kind != window.Sliding:
+		key.Errorf("exact is for windows like 24h and for distinct_count; remove it, %s over %s is exact without it", r.Agg, r.Window)
+	}
+	r.Exact = r.Agg == window.AggDistinct
+	if r.Window.Kind == window.Sliding {
+		r.Window.Kind = window.Exact
+	}
+}
+
+// distinct returns the conditions sorted by their canonical form, without repetitions.
+func distinct(wheres []*expr.Expr) []*expr.Expr {
+	slices.SortFunc(wheres, func(a, b *expr.Expr) int { return strings.Compare(a.Canonical(), b.Canonical()) })
+	return slices.CompactFunc(wheres, func(a, b *expr.Expr) bool { return a.Canonical() == b.Canonical() })
+}
+
+// share replaces the rule's features by those of other rules that mean the same, and gives new ones their slots.
+func (d *draft) share(enabled bool) {
+	v := d.view
+	for _, f := range d.Features {
+		f.Read.ID = d.readID(f.Read)
+		if same := v.reads[f.Read.ID]; same != nil {
+			f.Read = same
+			continue
+		}
+		v.reads[f.Read.ID] = f.Read
+		for range f.Read.Kinds {
+			f.Read.Results = append(f.Read.Results, v.next)
+			v.next++
+		}
+		if enabled {
+			v.width = int(v.next)
+		}
+	}
+}

@@ -1,0 +1,294 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"insolite/internal/event"
+	"insolite/internal/yamldoc"
+	"insolite/rules/expr"
+)
+
+// groupMax bounds the fields of a key.
+const groupMax = 8
+
+// unsupported are the words of the language that this version does not know yet.
+var unsupported = []string{"absence", "sequence", "new_value", "baseline", "for", "keep_firing_for"}
+
+// draft is a rule being read.
+type draft struct {
+	*Rule
+	m        *yamldoc.Map
+	head     *yamldoc.Node // the id, or the rule where it has none
+	view     *view         // nil: the source is unknown
+	keyspace string
+	broken   []string // features of which not even the kind is known
+}
+
+// rule reads a rule up to its features; finish reads the rest.
+func (l *loader) rule(m *yamldoc.Map) *draft {
+	if m == nil {
+		return nil
+	}
+	d := &draft{Rule: &Rule{WhereIndex: -1, EvidenceIndex: -1}, m: m, head: m.Node}
+	skipped := l.identity(d)
+	if skipped {
+		return nil
+	}
+	d.Title, d.Description = m.String("title"), m.String("description")
+	d.Tags, d.References = texts(m.Get("tags")), texts(m.Get("references"))
+	d.Severity = Severity(slices.Index(severityNames[:], m.OneOf("severity", "medium", severityNames[:]...)))
+	d.Mode = Mode(slices.Index(modeNames[:], m.OneOf("mode", "live", modeNames[:]...)))
+	if l.Only != "" {
+		d.Mode = Live
+	}
+	m.Unsupported(unsupported...)
+	l.source(d)
+	if d.view != nil {
+		d.Where = condition(m.Get("where"), d.view.event())
+	} else {
+		scalar(m.Get("where"))
+	}
+	d.groupBy()
+	d.context()
+	return d
+}
+
+// identity reads the id; skipped rules are those that Options.Only leaves out.
+func (l *loader) identity(d *draft) (skipped bool) {
+	n := d.m.Required("id", "id: two-pizzas-one-day")
+	if n != nil {
+		d.head = n
+	}
+	d.Position = d.head.Position()
+	id, ok := n.Str()
+	if l.Only != "" && id != l.Only {
+		return true
+	}
+	if !ok {
+		return false
+	}
+	d.ID = id
+	if !ruleID.MatchString(id) {
+		n.Errorf("%q is no id for a rule; use letters, digits, dots, - and _, at most 127 of them", id)
+	}
+	if first := l.ids[id]; first != nil {
+		n.Errorf("a rule with the id %q stands at %s already; choose another id", id, first.Position())
+	}
+	l.ids[id] = n
+	return false
+}
+
+func (l *loader) source(d *draft) {
+	n := d.m.Required("source", "source: payment.authorized")
+	name, ok := n.Str()
+	if !ok {
+		return
+	}
+	i := slices.IndexFunc(l.sources, func(s *event.Source) bool { return s.Name == name })
+	switch {
+	case i >= 0:
+		d.Source = l.sources[i]
+		d.view = l.viewOf(d.Source)
+		if len(d.Source.Key) == 0 {
+			n.Errorf("source %s declares no key, and repartitioning is not supported yet; add the field by which producers key the records, as in key: customer_id", name)
+		}
+	case name == "insolite.alert":
+		n.Errorf("the source insolite.alert is not supported yet; use a source of the configuration")
+	case len(l.sources) == 0:
+		n.Errorf("unknown source %q; the configuration declares none, add it below sources:", name)
+	default:
+		n.Errorf("unknown source %q%s", name, yamldoc.Hint(name, l.sourceNames()))
+	}
+}
+
+// groupBy reads the key, which has to hold the fields by which the records are keyed: only then all events of a key are in one partition.
+func (d *draft) groupBy() {
+	n := d.m.Required("group_by", "group_by: [customer_id]")
+	items := n.Strings()
+	if n != nil && n.Kind == yamldoc.Seq && len(n.Items) == 0 {
+		n.Errorf("group_by is empty; name the fields that make a key, as in group_by: [customer_id]")
+	}
+	if len(items) > groupMax {
+		items[groupMax].Errorf("a key has at most %d fields; group by fewer", groupMax)
+	}
+	if d.view == nil || n == nil {
+		return
+	}
+	wrong := len(items) == 0
+	for _, item := range items {
+		slot := d.keyField(item, "group_by", "a key")
+		switch {
+		case slot == event.NoSlot:
+			wrong = true
+		case slices.Contains(d.GroupBy, slot):
+			item.Errorf("%q is in group_by twice; remove one", item.Text)
+		default:
+			d.GroupBy = append(d.GroupBy, slot)
+		}
+	}
+	for _, slot := range d.Source.Key {
+		if name := d.Source.Fields[slot].Name; !wrong && !slices.Contains(d.GroupBy, slot) {
+			n.Errorf("source %s is keyed by %q, which group_by does not name, and repartitioning is not supported yet; add it, or key the records by what this rule groups by", d.Source.Name, name)
+		}
+	}
+	d.keyspace = strings.Join(d.keyNames(), ",")
+}
+
+// keyNames returns the sorted names of the key's fields.
+func (d *draft) keyNames() []string {
+	names := make([]string, len(d.GroupBy))
+	for i, slot := range d.GroupBy {
+		names[i] = d.Source.Fields[slot].Name
+	}
+	slices.Sort(names)
+	return names
+}
+
+// field returns the slot of the declared field that n names, or NoSlot when it has told that there is none.
+func (d *draft) field(n *yamldoc.Node, what string) event.Slot {
+	slot := d.Source.FieldSlot(strings.TrimPrefix(n.Text, "event."))
+	if slot == event.NoSlot {
+		n.Errorf("%s names %q, which is no field of %s%s", what, n.Text, d.Source.Name, yamldoc.Hint(n.Text, fieldNames(d.Source)))
+	}
+	return slot
+}
+
+// keyField is field for what must tell keys apart.
+func (d *draft) keyField(n *yamldoc.Node, what, is string) event.Slot {
+	slot := d.field(n, what)
+	if slot != event.NoSlot && !keyKind(d.Source.Fields[slot].Kind) {
+		n.Errorf("%s is a string, int, bool or ip, %s is a %s; use another field", is, n.Text, d.Source.Fields[slot].Kind)
+		return event.NoSlot
+	}
+	return slot
+}
+
+// texts reads a list of strings.
+func texts(n *yamldoc.Node) []string {
+	var out []string
+	for _, item := range n.Strings() {
+		out = append(out, item.Text)
+	}
+	return out
+}
+
+// finish compiles what may name features, and reads the rest.
+func (d *draft) finish() {
+	m := d.m
+	var scope *expr.Scope
+	if d.view != nil {
+		scope = d.view.row(d.Features)
+	}
+	if !slices.ContainsFunc(unsupported[:4], m.Has) || m.Has("condition") {
+		n := m.Required("condition", "condition: pizzas >= 2")
+		d.Condition = condition(n, d.unlessBroken(n, scope))
+	}
+	d.exceptions(scope)
+	d.suppress()
+	d.alert(scope)
+	m.Get("tests")
+	m.Done()
+}
+
+// unlessBroken returns the scope, or nil when the text names a feature that is wrong itself: that is told already.
+func (d *draft) unlessBroken(n *yamldoc.Node, scope *expr.Scope) *expr.Scope {
+	for _, name := range d.broken {
+		if n != nil && regexp.MustCompile(`\b`+regexp.QuoteMeta(name)+`\b`).MatchString(n.Text) {
+			return nil
+		}
+	}
+	return scope
+}
+
+func (d *draft) exceptions(scope *expr.Scope) {
+	seen := map[string]bool{}
+	for _, item := range d.m.Get("exceptions").List("exceptions") {
+		m := item.Map("an exception")
+		name := m.Required("name", "{name: vpn egress, where: vpn == true}")
+		x := Exception{}
+		x.Name, _ = name.Str()
+		if x.Name != "" && seen[x.Name] {
+			name.Errorf("the exception %q stands twice; name one differently", x.Name)
+		}
+		seen[x.Name] = true
+		n := m.Required("where", "{name: vpn egress, where: vpn == true}")
+		x.Where = condition(n, d.unlessBroken(n, scope))
+		m.Done()
+		d.Exceptions = append(d.Exceptions, x)
+	}
+}
+
+func (d *draft) suppress() {
+	m := d.m.Map("suppress", "suppress")
+	if m == nil {
+		return
+	}
+	s := &Suppress{}
+	switch n := m.Required("for", "suppress: {for: 24h}"); {
+	case n != nil && n.Kind == yamldoc.Mapping:
+		c := n.Map("the time to suppress for")
+		if w := calendar(c); w.Kind != 0 {
+			s.Calendar = &w
+		}
+		c.Done()
+	default:
+		s.For, _ = n.Duration()
+	}
+	for _, item := range m.Get("by").Strings() {
+		if d.view == nil {
+			continue
+		}
+		if slot := d.keyField(item, "suppress", "what refines the key"); slices.Contains(s.By, slot) {
+			item.Errorf("%q stands twice in by; remove one", item.Text)
+		} else if slot != event.NoSlot {
+			s.By = append(s.By, slot)
+		}
+	}
+	m.Done()
+	d.Suppress = s
+}
+
+func (d *draft) alert(scope *expr.Scope) {
+	d.Alert.Evidence = EvidenceDefault
+	m := d.m.Map("alert", "alert")
+	text := func(name string) *expr.Template {
+		n := m.Get(name)
+		return template(n, d.unlessBroken(n, scope))
+	}
+	a := &d.Alert
+	a.Summary, a.Description, a.Runbook = text("summary"), text("description"), text("runbook")
+	a.Labels, a.Links = d.named(m.Get("labels"), "labels", scope), d.named(m.Get("links"), "links", scope)
+	if n, ok := m.Int("evidence", 0, EvidenceMax); ok {
+		a.Evidence = int(n)
+	}
+	m.Done()
+	if a.Summary == nil && d.view != nil {
+		a.Summary = d.defaultSummary()
+	}
+}
+
+func (d *draft) named(n *yamldoc.Node, what string, scope *expr.Scope) []NamedTemplate {
+	if n.Map(what) == nil {
+		return nil
+	}
+	var out []NamedTemplate
+	for _, p := range n.Pairs {
+		out = append(out, NamedTemplate{Name: p.Key.Text, Text: template(p.Value, d.unlessBroken(p.Value, scope))})
+	}
+	return out
+}
+
+// defaultSummary is the title and the key.
+func (d *draft) defaultSummary() *expr.Template {
+	title := d.Title
+	if title == "" {
+		title = d.ID
+	}
+	text := strings.NewReplacer("{", "{{", "}", "}}").Replace(title) + ":"
+	for _, slot := range d.GroupBy {
+		text += " {event." + d.Source.Fields[slot].Name + "}"
+	}
+	return expr.CompileTemplate(text, d.view.event(), nil, d.discard())
+}
