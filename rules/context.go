@@ -49,7 +49,7 @@ func (d *draft) checkName(n *yamldoc.Node) {
 	case slices.Contains(reserved, name):
 		n.Errorf("%q has a meaning of its own in expressions; name the feature differently", name)
 	case d.view != nil:
-		if _, taken := d.view.fields[name]; taken {
+		if _, taken := d.view.event.Names[name]; taken {
 			n.Errorf("%q is a field of %s; name the feature differently", name, d.Source.Name)
 		}
 	}
@@ -67,7 +67,7 @@ func (d *draft) read(name string, m *yamldoc.Map) *Read {
 		r.wheres = append(r.wheres, d.Where)
 	}
 	if d.view != nil {
-		if w := condition(m.Get("where"), d.view.event()); w != nil {
+		if w := condition(m.Get("where"), d.view.event); w != nil {
 			r.wheres = append(r.wheres, w)
 		}
 	}
@@ -95,9 +95,6 @@ func (d *draft) agg(m *yamldoc.Map, r *Read) bool {
 		}
 	}
 	one, several := m.Get("field"), m.Get("fields")
-	if m.Get("where") == nil && !ok {
-		m.Get("exclude_current")
-	}
 	items := one.Strings()
 	if several != nil {
 		r.Several = true
@@ -187,12 +184,8 @@ func (d *draft) exact(m *yamldoc.Map, r *Read) {
 	if !m.Bool("exact") || r.Agg == 0 || r.Window.Kind == 0 {
 		return
 	}
-	key := m.Key("exact")
-	switch {
-	case r.Agg.Family() == window.Recent:
-		key.Errorf("%s is always exact; remove exact", r.Agg)
-	case r.Agg != window.AggDistinct && r.Window.Kind != window.Sliding:
-		key.Errorf("exact is for windows like 24h and for distinct_count; remove it, %s over %s is exact without it", r.Agg, r.Window)
+	if r.Agg != window.AggDistinct && r.Window.Kind != window.Sliding {
+		m.Key("exact").Errorf("exact is for windows like 24h and for distinct_count; remove it, %s over %s is exact without it", r.Agg, r.Window)
 	}
 	r.Exact = r.Agg == window.AggDistinct
 	if r.Window.Kind == window.Sliding {

@@ -5,5 +5,16 @@
 // them at once; what this version does not support is an error that says so. A source that declares no time has one more field behind the
 // declared ones, [EventTimeField], without a path: the reader fills it from the record's own timestamp.
 //
+// [Load] reads rule files against the sources and lookups into a [Set], which cannot be invalid: expressions are compiled, features that
+// mean the same are one [Read] with its slots in the row, and the [Plan] of each topic says what a task has to compute for an event:
+//
+//	for each Stream of the event's SourcePlan: find the key's context (Stream.Key)
+//		evaluate Stream.Wheres
+//		read Stream.Before into the row, absorb the event into Stream.Cells, read Stream.After
+//	for each Rule of the SourcePlan whose where holds: Condition, then Exceptions, then Suppress
+//
+// The hashes of definitions ([FeatureID], Rule.Version, the identities) depend on what is defined only, so that state is found again after
+// a reload, by whatever rules use it then.
+//
 // In the layers, rules stands above context/window, rules/expr and rules/lookup, and below the configuration, which reuses ParseSources.
 package rules

@@ -6,6 +6,7 @@ import (
 	"insolite/context/window"
 	"insolite/internal/diag"
 	"insolite/internal/event"
+	"insolite/rules/expr"
 )
 
 // FeatureID is the hash of a feature's definition: features that mean the same have the same id, whatever rules name them.
@@ -38,4 +39,7 @@ type Read struct {
 	Stream         *Stream
 	Cell           int // in Keyspace.Cells: where its state lives
 	Index          int // in Keyspace.Reads
+
+	wheres []*expr.Expr // of Wheres, by canonical form
+	kinds  []event.Kind // of Fields
 }

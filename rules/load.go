@@ -8,6 +8,7 @@ import (
 	"insolite/internal/diag"
 	"insolite/internal/event"
 	"insolite/internal/yamldoc"
+	"insolite/rules/lookup"
 )
 
 // RulesMax bounds a set; more rules than that are generated, not written, and belong into a lookup.
@@ -28,8 +29,8 @@ var ruleID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,126}$`)
 
 // Load reads rule files into a Set. Every problem of every file goes to the list, at its place; with errors the Set is nil. Advice (lints)
 // leaves it usable.
-func Load(files []File, sources []*event.Source, o Options) (*Set, *diag.List) {
-	l := &loader{Options: o, list: &diag.List{}, sources: sources, views: map[*event.Source]*view{}, ids: map[string]*yamldoc.Node{}}
+func Load(files []File, sources []*event.Source, lookups *lookup.Set, o Options) (*Set, *diag.List) {
+	l := &loader{Options: o, list: &diag.List{}, sources: sources, lookups: lookups, views: map[*event.Source]*view{}, ids: map[string]*yamldoc.Node{}}
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	var drafts []*draft
@@ -52,7 +53,6 @@ func Load(files []File, sources []*event.Source, o Options) (*Set, *diag.List) {
 		return nil, l.list
 	}
 	for _, d := range drafts {
-		d.lint()
 		d.Version = d.version()
 	}
 	s.plan(l.views)
@@ -65,6 +65,7 @@ type loader struct {
 	Options
 	list    *diag.List
 	sources []*event.Source
+	lookups *lookup.Set
 	views   map[*event.Source]*view
 	ids     map[string]*yamldoc.Node // of all rules so far
 }

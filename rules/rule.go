@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"insolite/internal/diag"
 	"insolite/internal/event"
 	"insolite/internal/yamldoc"
 	"insolite/rules/expr"
@@ -46,7 +47,7 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 	m.Unsupported(unsupported...)
 	l.source(d)
 	if d.view != nil {
-		d.Where = condition(m.Get("where"), d.view.event())
+		d.Where = condition(m.Get("where"), d.view.event)
 	} else {
 		scalar(m.Get("where"))
 	}
@@ -137,10 +138,10 @@ func (d *draft) groupBy() {
 }
 
 // keyNames returns the sorted names of the key's fields.
-func (d *draft) keyNames() []string {
-	names := make([]string, len(d.GroupBy))
-	for i, slot := range d.GroupBy {
-		names[i] = d.Source.Fields[slot].Name
+func (r *Rule) keyNames() []string {
+	names := make([]string, len(r.GroupBy))
+	for i, slot := range r.GroupBy {
+		names[i] = r.Source.Fields[slot].Name
 	}
 	slices.Sort(names)
 	return names
@@ -220,7 +221,7 @@ func (d *draft) exceptions(scope *expr.Scope) {
 	}
 }
 
-func (d *draft) suppress() {
+func (d *draft) suppress() { // where For and Calendar are both empty, an error was told
 	m := d.m.Map("suppress", "suppress")
 	if m == nil {
 		return
@@ -248,6 +249,9 @@ func (d *draft) suppress() {
 	}
 	m.Done()
 	d.Suppress = s
+	if d.view != nil {
+		s.Identity = d.suppressID()
+	}
 }
 
 func (d *draft) alert(scope *expr.Scope) {
@@ -290,5 +294,5 @@ func (d *draft) defaultSummary() *expr.Template {
 	for _, slot := range d.GroupBy {
 		text += " {event." + d.Source.Fields[slot].Name + "}"
 	}
-	return expr.CompileTemplate(text, d.view.event(), nil, d.discard())
+	return expr.CompileTemplate(text, d.view.event, nil, &diag.List{}) // of sound parts
 }

@@ -13,7 +13,7 @@ import (
 // view is what the rules of one source see: its fields, and the slots of what they compute.
 type view struct {
 	source *event.Source
-	fields map[string]expr.Ref // the declared fields, and the group named event of all of them
+	event  *expr.Scope // the declared fields: what a `where` may name
 	reads  map[FeatureID]*Read
 	next   event.Slot // the first slot that nothing has yet
 	width  int        // slots of a row that enabled rules need
@@ -22,56 +22,25 @@ type view struct {
 func (l *loader) viewOf(s *event.Source) *view {
 	v := l.views[s]
 	if v == nil {
-		v = &view{source: s, reads: map[FeatureID]*Read{}, next: event.Slot(len(s.Fields)), width: len(s.Fields)}
-		v.fields = map[string]expr.Ref{}
-		for i := range s.Fields {
-			f := &s.Fields[i]
-			nest(v.fields, f.Name, expr.Ref{Slot: event.Slot(i), Kind: f.Kind, Optional: f.Optional})
-		}
-		v.fields["event"] = expr.Ref{Members: maps.Clone(v.fields)}
+		v = &view{source: s, event: expr.NewScope(s, l.lookups), reads: map[FeatureID]*Read{}, next: event.Slot(len(s.Fields)), width: len(s.Fields)}
 		l.views[s] = v
 	}
 	return v
 }
 
-// nest adds a name that may have dots to a group.
-func nest(group map[string]expr.Ref, name string, ref expr.Ref) {
-	first, rest, dotted := strings.Cut(name, ".")
-	old := group[first]
-	if !dotted {
-		ref.Members = old.Members
-		group[first] = ref
-		return
-	}
-	if old.Members == nil {
-		old.Members = map[string]expr.Ref{}
-	}
-	nest(old.Members, rest, ref)
-	group[first] = old
-}
-
-// event returns the names that a `where` may use.
-func (v *view) event() *expr.Scope { return &expr.Scope{Source: v.source.Name, Names: v.fields} }
-
 // row returns the names that a condition may use: the fields and a rule's features.
 func (v *view) row(features []*Feature) *expr.Scope {
-	names := maps.Clone(v.fields)
+	scope := *v.event
+	scope.Names = maps.Clone(scope.Names)
 	for _, f := range features {
-		names[f.Name] = f.ref()
+		r := f.Read
+		if r.Several {
+			scope.Names[f.Name] = expr.Group(v.source, r.Fields, r.Results)
+		} else {
+			scope.Names[f.Name] = expr.Ref{Slot: r.Results[0], Kind: r.Kinds[0], Optional: true}
+		}
 	}
-	return &expr.Scope{Source: v.source.Name, Names: names}
-}
-
-func (f *Feature) ref() expr.Ref {
-	r := f.Read
-	if !r.Several {
-		return expr.Ref{Slot: r.Results[0], Kind: r.Kinds[0], Optional: true}
-	}
-	group := expr.Ref{Members: map[string]expr.Ref{}}
-	for i, name := range r.FieldNames {
-		nest(group.Members, name, expr.Ref{Slot: r.Results[i], Kind: r.Kinds[i], Optional: true})
-	}
-	return group
+	return &scope
 }
 
 // condition compiles the expression in a scalar; nil without one, and when it is wrong.

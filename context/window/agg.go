@@ -98,3 +98,12 @@ func (a Agg) Result(k event.Kind) event.Kind {
 	}
 	return k
 }
+
+// AggNames returns the names of all aggregates as users write them.
+func AggNames() []string {
+	var names []string
+	for a := AggCount; a <= AggTimeSince; a++ {
+		names = append(names, a.String())
+	}
+	return names
+}

@@ -1,0 +1,273 @@
+package rules
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"insolite/context/window"
+	"insolite/internal/event"
+	"insolite/rules/expr"
+)
+
+// forever is the Retention of a keyspace whose contexts are always wanted.
+const forever time.Duration = -1
+
+// plan decides where everything runs.
+func (s *Set) plan(views map[*event.Source]*view) {
+	topics := map[string]*Plan{}
+	for _, r := range s.Rules {
+		if !r.Enabled() {
+			continue
+		}
+		p := topics[r.Source.Topic]
+		if p == nil {
+			p = &Plan{Topic: r.Source.Topic}
+			for _, source := range s.Sources {
+				if source.Topic == p.Topic {
+					p.Sources = append(p.Sources, newSourcePlan(source, views[source]))
+					p.Lateness = max(p.Lateness, source.Lateness)
+				}
+			}
+			topics[p.Topic] = p
+			s.Plans = append(s.Plans, p)
+		}
+		p.add(r)
+	}
+	slices.SortFunc(s.Plans, func(a, b *Plan) int { return cmp.Compare(a.Topic, b.Topic) })
+	for _, p := range s.Plans {
+		p.order()
+	}
+}
+
+func newSourcePlan(s *event.Source, v *view) *SourcePlan {
+	sp := &SourcePlan{Source: s, Width: len(s.Fields), Needed: make([]bool, len(s.Fields))}
+	sp.need(s.EventTime)
+	if v == nil {
+		return sp
+	}
+	sp.Width = v.width
+	sp.need(s.Key...)
+	if s.Dedupe != nil {
+		sp.need(s.Dedupe.ID)
+	}
+	return sp
+}
+
+func (sp *SourcePlan) need(slots ...event.Slot) {
+	for _, slot := range slots {
+		if int(slot) < len(sp.Needed) {
+			sp.Needed[slot] = true
+		}
+	}
+}
+
+// source returns the plan of a source of the topic.
+func (p *Plan) source(s *event.Source) *SourcePlan {
+	for _, sp := range p.Sources {
+		if sp.Source == s {
+			return sp
+		}
+	}
+	return nil
+}
+
+// add puts a rule to work.
+func (p *Plan) add(r *Rule) {
+	sp := p.source(r.Source)
+	sp.Rules = append(sp.Rules, r)
+	r.Keyspace = p.keyspace(r)
+	r.Keyspace.Rules = append(r.Keyspace.Rules, r)
+	r.Stream = r.Keyspace.stream(r)
+	r.Stream.Rules = append(r.Stream.Rules, r)
+	if r.Where != nil {
+		r.WhereIndex = r.Stream.where(r.Where)
+	}
+	for _, f := range r.Features {
+		r.Stream.addRead(f.Read)
+		sp.need(f.Read.Fields...)
+		for _, w := range f.Read.wheres {
+			sp.need(w.Slots()...)
+		}
+	}
+	r.Stream.addEvidence(r)
+	r.Keyspace.retainRule(r)
+	sp.need(r.slots()...)
+	sp.need(r.GroupBy...)
+	if r.Suppress != nil {
+		sp.need(r.Suppress.By...)
+	}
+}
+
+// slots returns the slots that the rule's own expressions read, with repetitions.
+func (r *Rule) slots() []event.Slot {
+	slots := slices.Clone(r.Condition.Slots())
+	if r.Where != nil {
+		slots = append(slots, r.Where.Slots()...)
+	}
+	for _, x := range r.Exceptions {
+		slots = append(slots, x.Where.Slots()...)
+	}
+	for _, t := range []*expr.Template{r.Alert.Summary, r.Alert.Description, r.Alert.Runbook} {
+		if t != nil {
+			slots = append(slots, t.Slots()...)
+		}
+	}
+	for _, t := range slices.Concat(r.Alert.Labels, r.Alert.Links) {
+		slots = append(slots, t.Text.Slots()...)
+	}
+	return slots
+}
+
+func (p *Plan) keyspace(r *Rule) *Keyspace {
+	name := strings.Join(r.keyNames(), ",")
+	for _, k := range p.Keyspaces {
+		if k.Name == name {
+			return k
+		}
+	}
+	k := &Keyspace{Name: name, Fields: r.keyNames()}
+	p.Keyspaces = append(p.Keyspaces, k)
+	return k
+}
+
+func (k *Keyspace) stream(r *Rule) *Stream {
+	for _, s := range k.Streams {
+		if s.Source == r.Source {
+			return s
+		}
+	}
+	s := &Stream{Source: r.Source, Keyspace: k}
+	for _, name := range k.Fields {
+		s.Key = append(s.Key, r.Source.FieldSlot(name))
+	}
+	if d := r.Source.Dedupe; d != nil {
+		s.DedupeIdentity = hash("dedupe", r.Source.Name, fieldTexts(r.Source, []event.Slot{d.ID})).short()
+		k.retain(d.For)
+	}
+	k.Streams = append(k.Streams, s)
+	return s
+}
+
+// where returns the index of a condition, which is added unless it is there.
+func (s *Stream) where(e *expr.Expr) int {
+	if i := slices.IndexFunc(s.Wheres, func(w *expr.Expr) bool { return w.Canonical() == e.Canonical() }); i >= 0 {
+		return i
+	}
+	s.Wheres = append(s.Wheres, e)
+	return len(s.Wheres) - 1
+}
+
+// addRead adds what a feature stands for, unless another rule has brought it.
+func (s *Stream) addRead(r *Read) {
+	if r.Stream != nil {
+		return
+	}
+	for _, w := range r.wheres {
+		r.Wheres = append(r.Wheres, s.where(w))
+	}
+	k := s.Keyspace
+	r.Stream, r.Index, r.Cell = s, len(k.Reads), s.cell(r)
+	k.Reads = append(k.Reads, r)
+	if r.ExcludeCurrent || r.Agg == window.AggTimeSince {
+		s.Before = append(s.Before, r)
+	} else {
+		s.After = append(s.After, r)
+	}
+}
+
+// cell returns the index of the cell that answers a read, which is added unless it is there.
+func (s *Stream) cell(r *Read) int {
+	k, id := s.Keyspace, s.cellID(r)
+	if i := slices.IndexFunc(k.Cells, func(c *Cell) bool { return c.ID == id }); i >= 0 {
+		return i
+	}
+	c := &Cell{ID: id, Fields: r.Fields, Wheres: r.Wheres, Stream: s,
+		Spec: window.Spec{Identity: id.short(), Family: r.Agg.Family(), Window: r.Window, Kinds: r.kinds, Exact: r.Exact}}
+	k.Cells = append(k.Cells, c)
+	s.Cells = append(s.Cells, len(k.Cells)-1)
+	if d, ends := r.Window.Retention(); ends {
+		k.retain(d)
+	} else {
+		k.Retention = forever
+	}
+	return len(k.Cells) - 1
+}
+
+// addEvidence finds the ring that keeps the positions of the rule's events. A rule without features needs no event but the triggering one.
+func (s *Stream) addEvidence(r *Rule) {
+	if r.Alert.Evidence == 0 || len(r.Features) == 0 {
+		return
+	}
+	e := Evidence{Where: r.WhereIndex, Max: r.Alert.Evidence, Within: r.reach()}
+	e.Identity = hash("evidence", s.Source.Name, s.Keyspace.Name, canonical(r.Where), windowText(window.Window{Length: e.Within, N: e.Max})).short()
+	r.EvidenceIndex = slices.Index(s.Evidence, e)
+	if r.EvidenceIndex < 0 {
+		s.Evidence = append(s.Evidence, e)
+		r.EvidenceIndex = len(s.Evidence) - 1
+	}
+}
+
+// reach returns how far back the rule's features look; 0: for ever.
+func (r *Rule) reach() time.Duration {
+	var reach time.Duration
+	for _, f := range r.Features {
+		w := f.Read.Window
+		d, ends := w.Retention()
+		if !ends {
+			return 0
+		}
+		if w.Kind == window.Session { // so many events of one session lie at most so many gaps apart
+			d = multiply(w.Length, r.Alert.Evidence)
+		}
+		reach = max(reach, d)
+	}
+	return reach
+}
+
+// multiply is d*n, or the longest duration.
+func multiply(d time.Duration, n int) time.Duration {
+	if d > math.MaxInt64/time.Duration(n) {
+		return math.MaxInt64
+	}
+	return d * time.Duration(n)
+}
+
+// retain says that a context may be read for so long after an event.
+func (k *Keyspace) retain(d time.Duration) {
+	if k.Retention != forever {
+		k.Retention = max(k.Retention, d)
+	}
+}
+
+func (k *Keyspace) retainRule(r *Rule) {
+	if s := r.Suppress; s != nil {
+		k.retain(s.For)
+		if s.Calendar != nil {
+			d, _ := s.Calendar.Retention()
+			k.retain(d)
+		}
+	}
+	if r.EvidenceIndex >= 0 {
+		k.retain(r.Stream.Evidence[r.EvidenceIndex].Within)
+	}
+}
+
+// order puts keyspaces and streams into an order that does not depend on that of the rules.
+func (p *Plan) order() {
+	slices.SortFunc(p.Keyspaces, func(a, b *Keyspace) int { return cmp.Compare(a.Name, b.Name) })
+	place := map[*event.Source]int{}
+	for i, sp := range p.Sources {
+		place[sp.Source] = i
+	}
+	for i, k := range p.Keyspaces {
+		k.Index = i
+		slices.SortFunc(k.Streams, func(a, b *Stream) int { return cmp.Compare(place[a.Source], place[b.Source]) })
+		for _, s := range k.Streams {
+			sp := p.Sources[place[s.Source]]
+			sp.Streams = append(sp.Streams, s)
+		}
+	}
+}
