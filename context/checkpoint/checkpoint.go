@@ -1,0 +1,117 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/zeebo/xxh3"
+
+	"insolite/internal/event"
+)
+
+// TaskID names a task: one partition of one input topic of an application.
+type TaskID struct {
+	App       string
+	Topic     string
+	Partition event.Partition
+}
+
+// String returns "app/topic/partition".
+func (id TaskID) String() string { return fmt.Sprintf("%s/%s/%d", id.App, id.Topic, id.Partition) }
+
+// Epoch is one ownership of a task. The counter orders owners; the token tells apart two that a store which went back has given the same
+// counter.
+type Epoch struct {
+	Counter uint64
+	Token   uint64
+}
+
+// KeyspaceID names a keyspace within a task.
+type KeyspaceID uint64
+
+// KeyspaceIDOf returns the id of the keyspace with that name: its XXH3 hash, so that it needs no register.
+func KeyspaceIDOf(name string) KeyspaceID { return KeyspaceID(xxh3.HashString(name)) }
+
+// Context is one stored context. Key and Blob are views that are valid until the callback returns.
+type Context struct {
+	Key      []byte
+	Position event.Position // up to which the log has been applied to it
+	Blob     []byte         // empty: expired, which equals empty, but has seen the log up to Position
+}
+
+// Item is a context to be written.
+type Item struct {
+	Keyspace KeyspaceID
+	Key      []byte
+	Position event.Position
+	Blob     []byte // empty: expired
+}
+
+// Compare orders items by keyspace, then key.
+func (a *Item) Compare(b *Item) int {
+	if c := cmp.Compare(a.Keyspace, b.Keyspace); c != 0 {
+		return c
+	}
+	return cmp.Compare(string(a.Key), string(b.Key))
+}
+
+// The bounds of a chunk: small enough that a write holds neither a Redis server nor a memtable for long, large enough that the round trip
+// does not count.
+const (
+	ChunkItemsMax = 4096
+	ChunkBytesMax = 4 << 20
+)
+
+// ChunkLen returns how many of the first items make one chunk.
+func ChunkLen(items []Item) int {
+	bytes := 0
+	for i := range items {
+		bytes += len(items[i].Key) + len(items[i].Blob)
+		if i == ChunkItemsMax || i > 0 && bytes > ChunkBytesMax {
+			return i
+		}
+	}
+	return len(items)
+}
+
+// Store keeps the contexts of many tasks.
+type Store interface {
+	// Open makes the caller the owner of a task: it raises the epoch, and every older handle is fenced.
+	Open(ctx context.Context, id TaskID) (Task, error)
+
+	// Close ends the store; handles are of no use afterwards. It may be called twice.
+	Close() error
+}
+
+// Task is the handle of a task's owner.
+type Task interface {
+	// Epoch returns the epoch that Open has raised.
+	Epoch() Epoch
+
+	// Meta returns what the newest Flip has set, or nil.
+	Meta(ctx context.Context) (*Meta, error)
+
+	// AddLayout keeps the description of a layout, for as long as the task has contexts. To add one again is no error.
+	AddLayout(ctx context.Context, id uint64, description []byte) error
+
+	// Layouts returns every description that was added, by id.
+	Layouts(ctx context.Context) (map[uint64][]byte, error)
+
+	// Write writes a chunk: all of it or, in a crash or with an error, possibly none. An item whose context is stored at a later position
+	// is left out. The keys of a chunk differ.
+	Write(ctx context.Context, chunk []Item) error
+
+	// Flip sets the meta if the stored Y is the one that the handle knows, and returns when it and everything written before are durable.
+	// The store fills in Previous and Epoch. Y may not fall.
+	Flip(ctx context.Context, meta *Meta) error
+
+	// Load calls into once for each key that has a context, in any order, with the key's index.
+	Load(ctx context.Context, keyspace KeyspaceID, keys [][]byte, into func(i int, c Context) error) error
+
+	// Scan calls each for every context of a keyspace, as they stood when it began. It is for whole keyspaces off the hot path.
+	Scan(ctx context.Context, keyspace KeyspaceID, each func(c Context) error) error
+
+	// Drop forgets all contexts, layouts and the meta. The handle stays the owner.
+	Drop(ctx context.Context) error
+}

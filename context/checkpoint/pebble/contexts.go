@@ -1,0 +1,202 @@
+package pebble
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"insolite/context/checkpoint"
+	"insolite/internal/event"
+)
+
+// Write writes a chunk as one batch, in the order of the keys, which the compare with what is stored reads then block by block.
+func (t *task) Write(ctx context.Context, chunk []checkpoint.Item) error {
+	if len(chunk) == 0 {
+		return nil
+	}
+	return t.locked(ctx, "write checkpoint of", func() error {
+		if err := cmp.Or(checkpoint.CheckChunk(chunk), t.s.room()); err != nil {
+			return err
+		}
+		size := 0
+		for i := range chunk {
+			size += contextPrefix + len(chunk[i].Key) + checkpoint.ValueLen(&chunk[i]) + 16
+		}
+		b := t.s.db.NewBatchWithSize(size)
+		defer b.Close()
+		order := t.sorted(len(chunk), func(i, j int32) int { return chunk[i].Compare(&chunk[j]) })
+		for n, i := range order {
+			if n > 0 && chunk[order[n-1]].Compare(&chunk[i]) == 0 {
+				return errors.New("a key stands twice in the chunk")
+			}
+			if err := t.put(b, &chunk[i]); err != nil {
+				return err
+			}
+		}
+		return t.commit(b, pebble.NoSync)
+	})
+}
+
+// put adds an item to the batch, unless its context is stored at a later position.
+func (t *task) put(b *pebble.Batch, it *checkpoint.Item) error {
+	t.key = appendContextKey(t.key[:0], t.owner.number, it.Keyspace, it.Key)
+	stored := checkpoint.NoPosition
+	err := t.read(it.Keyspace, it.Key, func(c checkpoint.Context) error {
+		stored = c.Position
+		return nil
+	})
+	if err != nil || it.Position.Before(stored) {
+		return err
+	}
+	d := b.SetDeferred(len(t.key), checkpoint.ValueLen(it))
+	copy(d.Key, t.key)
+	checkpoint.AppendValue(d.Value[:0], it)
+	if err := d.Finish(); err != nil || len(it.Blob) > 0 {
+		return err
+	}
+	return b.Set(appendExpiredKey(nil, t.owner.number, it), nil, nil)
+}
+
+// read calls f with the context whose database key is t.key, if there is one.
+func (t *task) read(keyspace checkpoint.KeyspaceID, key []byte, f func(checkpoint.Context) error) error {
+	v, closer, err := t.s.db.Get(t.key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	c, err := t.parse(keyspace, key, v)
+	if err != nil {
+		return err
+	}
+	return f(c)
+}
+
+func (t *task) parse(keyspace checkpoint.KeyspaceID, key, value []byte) (checkpoint.Context, error) {
+	p, blob, err := checkpoint.ParseValue(keyspace, key, value)
+	if err != nil && !errors.Is(err, checkpoint.ErrNewer) {
+		err = &checkpoint.TornError{Task: t.id, What: "context", Keyspace: keyspace, Key: bytes.Clone(key), Err: err}
+	}
+	return checkpoint.Context{Key: key, Position: p, Blob: blob}, err
+}
+
+// sorted returns the numbers below n in an order; it is valid until the next call.
+func (t *task) sorted(n int, compare func(i, j int32) int) []int32 {
+	t.order = t.order[:0]
+	for i := range n {
+		t.order = append(t.order, int32(i))
+	}
+	slices.SortFunc(t.order, compare)
+	return t.order
+}
+
+// Load reads contexts by key, in the order of the keys.
+func (t *task) Load(ctx context.Context, keyspace checkpoint.KeyspaceID, keys [][]byte, into func(i int, c checkpoint.Context) error) error {
+	return t.locked(ctx, "load contexts of", func() error {
+		for _, i := range t.sorted(len(keys), func(i, j int32) int { return bytes.Compare(keys[i], keys[j]) }) {
+			t.key = appendContextKey(t.key[:0], t.owner.number, keyspace, keys[i])
+			if err := t.read(keyspace, keys[i], func(c checkpoint.Context) error { return into(int(i), c) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Scan reads a keyspace in the order of its keys. A later owner does not have to wait for it.
+func (t *task) Scan(ctx context.Context, keyspace checkpoint.KeyspaceID, each func(c checkpoint.Context) error) error {
+	from := appendContextKey(nil, t.owner.number, keyspace, nil)
+	to := appendContextKey(nil, t.owner.number, keyspace+1, nil)
+	if keyspace+1 == 0 {
+		to = taskKey('C', t.owner.number+1)
+	}
+	t.s.use.RLock()
+	defer t.s.use.RUnlock()
+	var it *pebble.Iterator // shows the instant at which it is made
+	err := t.owned(ctx, "scan contexts of", func() (err error) {
+		it, err = t.s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.scan(ctx, it, keyspace, each), it.Close())
+}
+
+func (t *task) scan(ctx context.Context, it *pebble.Iterator, keyspace checkpoint.KeyspaceID, each func(c checkpoint.Context) error) error {
+	for it.First(); it.Valid(); it.Next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		c, err := t.parse(keyspace, it.Key()[contextPrefix:], v)
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return err
+		}
+		if err := each(c); err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// forget removes the contexts that had expired when Y was reached, in chunks. What a crash leaves over is found by the next Flip.
+func (t *task) forget(y event.Position) error {
+	n := t.owner.number
+	from := taskKey('X', n)
+	to := appendExpiredBound(nil, n, event.Position{Offset: y.Offset, Step: y.Step + 1})
+	if y.Step == math.MaxUint32 {
+		to = appendExpiredBound(nil, n, event.Position{Offset: y.Offset + 1})
+	}
+	for more := true; more; {
+		b := t.s.db.NewBatch()
+		err := t.s.each(from, to, func(entry, _ []byte) error {
+			if more = b.Count() >= 2*checkpoint.ChunkItemsMax; more {
+				return errEnough
+			}
+			return t.forgetOne(b, entry)
+		})
+		more = errors.Is(err, errEnough)
+		if err == nil || more {
+			err = t.commitSome(b)
+		}
+		if err := errors.Join(err, b.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errEnough ends an iteration whose batch is full.
+var errEnough = errors.New("enough")
+
+// commitSome commits a batch that may be empty.
+func (t *task) commitSome(b *pebble.Batch) error {
+	if b.Empty() {
+		return nil
+	}
+	return t.commit(b, pebble.NoSync)
+}
+
+// forgetOne removes an entry and its context, unless an event has brought that back to life.
+func (t *task) forgetOne(b *pebble.Batch, entry []byte) error {
+	it, ok := parseExpiredKey(entry)
+	if !ok {
+		return t.torn("list of expired contexts", errors.New("malformed"))
+	}
+	t.key = appendContextKey(t.key[:0], t.owner.number, it.Keyspace, it.Key)
+	err := t.read(it.Keyspace, it.Key, func(c checkpoint.Context) error {
+		if len(c.Blob) > 0 || c.Position != it.Position {
+			return nil
+		}
+		return b.Delete(t.key, nil)
+	})
+	return errors.Join(err, b.Delete(entry, nil))
+}

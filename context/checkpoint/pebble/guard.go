@@ -1,0 +1,87 @@
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"insolite/context/checkpoint"
+)
+
+// room returns ErrFull when the disk has too little free space. A file system that cannot tell is taken to have enough.
+func (s *Store) room() error {
+	u, err := s.opts.fs.GetDiskUsage(s.opts.Dir)
+	if errors.Is(err, vfs.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("free space of %s: %w", s.opts.Dir, err)
+	}
+	if u.AvailBytes < s.opts.MinFreeBytes {
+		return fmt.Errorf("%w: %s has %d MiB left and needs %d; free some space, work goes on then", checkpoint.ErrFull, s.opts.Dir, u.AvailBytes>>20, s.opts.MinFreeBytes>>20)
+	}
+	return nil
+}
+
+// commit writes a batch. An error means that its outcome is not known and that the store is broken.
+func (s *Store) commit(b *pebble.Batch, o *pebble.WriteOptions) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(p) // a bug, not the disk
+		case error:
+			err = p
+		default:
+			panic(p)
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: %s has failed: %w; see to the disk and start anew", checkpoint.ErrDoubt, s.opts.Dir, err)
+			s.broken.CompareAndSwap(nil, &err)
+		}
+	}()
+	return b.Commit(o)
+}
+
+// usable returns why the store cannot be used. The caller holds s.use.
+func (s *Store) usable() error {
+	if s.closed {
+		return checkpoint.ErrClosed
+	}
+	if err := s.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// fatal is what pebble cannot go on from.
+type fatal struct {
+	text  string
+	cause error
+}
+
+func (f *fatal) Error() string { return f.text }
+func (f *fatal) Unwrap() error { return f.cause }
+
+// logger tells of pebble's troubles. Fatalf must not return: it panics, which commit turns into an error; elsewhere it ends the process.
+type logger struct{ s *Store }
+
+func (l logger) Infof(string, ...any) {}
+
+func (l logger) Errorf(format string, args ...any) {
+	l.s.opts.Log("checkpoint store "+l.s.opts.Dir+": "+format, args...)
+}
+
+func (l logger) Fatalf(format string, args ...any) {
+	f := &fatal{text: fmt.Sprintf(format, args...)}
+	for _, a := range args {
+		if err, ok := a.(error); ok {
+			f.cause = err
+		}
+	}
+	l.s.opts.Log("checkpoint store %s: %s", l.s.opts.Dir, f.text)
+	panic(f)
+}

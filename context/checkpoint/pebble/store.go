@@ -1,0 +1,165 @@
+// Package pebble keeps checkpoints in one pebble database per data directory, shared by all tasks of a process. It fulfils the contract of
+// package checkpoint.
+//
+// The database belongs to one process at a time: a lock file sees to it. So the compare of epoch and write number is a read under a mutex
+// per task, and what the epoch keeps out are older handles of the same process.
+//
+// # Durability
+//
+// Chunks go to the write-ahead log without a sync. The log is one sequence, so the sync of a Flip makes durable whatever was written before
+// it, and a crash takes away a suffix: never an older write without the newer ones. Open and Drop sync too.
+//
+// # Memory and disk
+//
+// Memory is [Options.CacheBytes], two memtables of 16 MiB, and the indexes and filters of tables in use. Every write first asks the file
+// system for its free space; below [Options.MinFreeBytes] it returns checkpoint.ErrFull and writes nothing, so that a full disk pauses a
+// task instead of breaking the database. Should the disk fill up nevertheless, or fail, the store is broken until it is opened anew: the
+// write returns checkpoint.ErrDoubt with the cause. A failure in pebble's own background work on its manifest ends the process, which is
+// what a crash does, and the next start says what is wrong.
+//
+// # What is stored
+//
+// Numbers in keys are big endian, so that keys of one task and keyspace lie together.
+//
+//	F                                        format version of all this
+//	N app topic partition                    number of the task u32
+//	E task                                   epoch counter, token, write number, checksum
+//	M task                                   meta
+//	L task layout                            description of a layout, checksum
+//	C task keyspace key                      context
+//	X task position keyspace key             an expired context, to be forgotten when Y has reached the position
+//
+// A database of a newer format is refused.
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"insolite/context/checkpoint"
+)
+
+// Options of a store.
+type Options struct {
+	Dir          string                           // the database's folder; created when it is not there
+	CacheBytes   int64                            // blocks kept in memory; default 32 MiB
+	MinFreeBytes uint64                           // free disk space that writes leave; default 128 MiB
+	Log          func(format string, args ...any) // what pebble reports of its background errors; default: nothing
+
+	fs vfs.FS // tests: another file system
+}
+
+const (
+	formatVersion = 1
+
+	// memTableBytes is four chunks: a chunk beyond half of it would take pebble's slow path for large batches.
+	memTableBytes = 4 * checkpoint.ChunkBytesMax
+)
+
+// Store is an open database. It may be used concurrently.
+type Store struct {
+	opts   Options
+	db     *pebble.DB
+	broken atomic.Pointer[error] // set once a write has failed
+	use    sync.RWMutex          // held for reading by each call, for writing by Close
+	closed bool
+
+	mu     sync.Mutex
+	owners map[checkpoint.TaskID]*owner
+	next   uint32 // number of the next new task
+}
+
+var _ checkpoint.Store = (*Store)(nil)
+
+// Open opens the database of a folder, or creates it.
+func Open(opts Options) (*Store, error) {
+	if opts.CacheBytes == 0 {
+		opts.CacheBytes = 32 << 20
+	}
+	if opts.MinFreeBytes == 0 {
+		opts.MinFreeBytes = 128 << 20
+	}
+	if opts.Log == nil {
+		opts.Log = func(string, ...any) {}
+	}
+	if opts.fs == nil {
+		opts.fs = vfs.Default
+	}
+	s := &Store{opts: opts, owners: map[checkpoint.TaskID]*owner{}}
+	if err := s.room(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open checkpoint store: %w", err)
+	}
+	db, err := pebble.Open(opts.Dir, s.pebbleOptions())
+	if err != nil {
+		return nil, openError(opts.Dir, err)
+	}
+	s.db = db
+	if err := errors.Join(s.checkFormat(), s.countTasks()); err != nil {
+		return nil, errors.Join(fmt.Errorf("open checkpoint store %s: %w", opts.Dir, err), db.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) pebbleOptions() *pebble.Options {
+	o := &pebble.Options{
+		FS:                    s.opts.fs,
+		CacheSize:             s.opts.CacheBytes,
+		MemTableSize:          memTableBytes,
+		FormatMajorVersion:    pebble.FormatTableFormatV6, // fixed: a newer pebble must not make going back impossible by itself
+		L0CompactionThreshold: 2,
+		MaxOpenFiles:          500,
+		WALBytesPerSync:       512 << 10, // so that a Flip's sync does not find a whole sweep
+		Logger:                logger{s},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { s.opts.Log("checkpoint store %s: %v", s.opts.Dir, err) },
+			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				s.opts.Log("checkpoint store %s: damaged file %s: %v", s.opts.Dir, i.Path, i.Details)
+			},
+		},
+	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 8 << 10
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most writes and many loads ask for keys that are not there
+	}
+	return o
+}
+
+// openError names the cure of what commonly keeps a database from opening.
+func openError(dir string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EAGAIN), err.Error() == "lock held by current process":
+		return fmt.Errorf("open checkpoint store %s: it is in use, %s is locked: %w; stop the other instance, or give each its own state.pebble.path",
+			dir, filepath.Join(dir, "LOCK"), err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("open checkpoint store %s: %w: %w; free some space", dir, checkpoint.ErrFull, err)
+	case pebble.IsCorruptionError(err):
+		return fmt.Errorf("open checkpoint store %s: it is damaged: %w; check the disk, then restore a copy, or delete it and start with state.on_missing: rebuild", dir, err)
+	}
+	return fmt.Errorf("open checkpoint store %s: %w", dir, err)
+}
+
+// Close flushes and ends the store.
+func (s *Store) Close() error {
+	s.use.Lock()
+	defer s.use.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if err := s.broken.Load(); err != nil {
+		return *err // pebble may hold its locks: what is left of it must not be touched
+	}
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close checkpoint store %s: %w", s.opts.Dir, err)
+	}
+	return nil
+}
