@@ -2,7 +2,6 @@ package expr
 
 import (
 	"fmt"
-	"time"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
@@ -12,6 +11,10 @@ import (
 	"insolite/internal/event"
 )
 
+// partsMax bounds the parts of an expression once it is written out. A text of TextMax bytes has fewer, but for chained comparisons:
+// a < b < c is a < b and b < c, where b may hold chains again.
+const partsMax = 4096
+
 // checker walks the tree once, tells every problem and builds the closures; nil stands for what has been complained about already.
 type checker struct {
 	text     string
@@ -19,7 +22,17 @@ type checker struct {
 	at       Locate
 	problems *diag.List
 	slots    map[event.Slot]struct{}
+	codes    map[ast.Node]*code
+	groups   map[ast.Node][]named // what a group in an argument stands for
+	reads    int                  // how often a slot was named
+	parts    int
 	failed   bool
+}
+
+// named is a code with its text.
+type named struct {
+	text string
+	code *code
 }
 
 func (c *checker) errorf(loc file.Location, format string, args ...any) *code {
@@ -42,7 +55,24 @@ func article(k event.Kind) string {
 	return "a " + k.String()
 }
 
+// check compiles n, and evaluates at once what reads no slot.
 func (c *checker) check(n ast.Node) *code {
+	if c.parts++; c.parts > partsMax {
+		if c.parts == partsMax+1 {
+			c.errorf(n.Location(), "the expression has more than %d parts with its chained comparisons written out; split it into features", partsMax)
+		}
+		return nil
+	}
+	before := c.reads
+	k := c.node(n)
+	if k != nil && c.reads == before && !k.constant {
+		k = k.fold()
+	}
+	c.codes[n] = k
+	return k
+}
+
+func (c *checker) node(n ast.Node) *code {
 	switch n := n.(type) {
 	case *ast.IntegerNode:
 		i := int64(n.Value)
@@ -64,7 +94,7 @@ func (c *checker) check(n ast.Node) *code {
 		return c.field(n)
 	case *ast.MemberNode:
 		if args, ok := callOf(n.Node, "lookup"); ok {
-			return c.lookup(n.Property, n.Node.Location(), args)
+			return c.lookup(n, args)
 		}
 		return c.field(n)
 	case *ast.UnaryNode:
@@ -79,11 +109,18 @@ func (c *checker) check(n ast.Node) *code {
 		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
 			return c.call(id.Value, id.Location(), n.Arguments)
 		}
-		return c.errorf(n.Location(), "methods are not supported")
+		return c.errorf(start(n.Callee), "methods are not supported; write f(x) instead of x.f()")
 	case *ast.ArrayNode:
-		return c.errorf(n.Location(), "a list is allowed on the right of in only")
+		return c.errorf(n.Location(), "a list is allowed on the right of in only; write x in [1, 2]")
 	}
-	return c.errorf(n.Location(), "this construct is not supported in rules")
+	return c.errorf(n.Location(), "this construct is not supported in rules; they have no loops, variables, ranges and maps")
+}
+
+// read returns the code of a slot.
+func (c *checker) read(ref Ref) *code {
+	c.reads++
+	c.slots[ref.Slot] = struct{}{}
+	return slotCode(ref.Slot, ref.Kind)
 }
 
 // field compiles a name or a dotted path of names.
@@ -93,14 +130,9 @@ func (c *checker) field(n ast.Node) *code {
 		return nil
 	}
 	if ref.Kind == event.KindMissing {
-		return c.errorf(n.Location(), "%s has members but no value of its own%s", path, oneOf(ref.Members))
+		return c.errorf(n.Location(), "%s has members but no value of its own; name one of them: %s", path, some(sortedNames(ref.Members)))
 	}
-	c.slots[ref.Slot] = struct{}{}
-	return slotCode(ref.Slot, ref.Kind)
-}
-
-func oneOf(members map[string]Ref) string {
-	return "; name one of them: " + some(sortedNames(members))
+	return c.read(ref)
 }
 
 func (c *checker) resolve(n ast.Node) (path string, ref Ref, ok bool) {
@@ -108,13 +140,13 @@ func (c *checker) resolve(n ast.Node) (path string, ref Ref, ok bool) {
 	case *ast.IdentifierNode:
 		ref, ok = c.scope.Names[n.Value]
 		if !ok {
-			c.errorf(n.Location(), "source %s has no field %q%s", c.scope.Source, n.Value, diag.DidYouMean(n.Value, sortedNames(c.scope.Names)))
+			c.errorf(n.Location(), "source %s has no field %q%s", c.scope.Source, n.Value, didYouMeanOr(n.Value, sortedNames(c.scope.Names), "; known: "))
 		}
 		return n.Value, ref, ok
 	case *ast.MemberNode:
 		name, isName := n.Property.(*ast.StringNode)
 		if !isName || n.Optional || n.Method {
-			c.errorf(n.Location(), "only x.name is supported, no index and no method")
+			c.errorf(start(n), "only x.name is supported; no index, no ?. and no method")
 			return "", ref, false
 		}
 		path, group, found := c.resolve(n.Node)
@@ -122,12 +154,16 @@ func (c *checker) resolve(n ast.Node) (path string, ref Ref, ok bool) {
 			return "", ref, false
 		}
 		ref, ok = group.Members[name.Value]
-		if !ok {
-			c.errorf(name.Location(), "%s has no member %q%s", path, name.Value, diag.DidYouMean(name.Value, sortedNames(group.Members)))
+		switch {
+		case ok:
+		case group.Members == nil:
+			c.errorf(name.Location(), "%s is %s and has no member %q; name it alone", path, article(group.Kind), name.Value)
+		default:
+			c.errorf(name.Location(), "%s has no member %q%s", path, name.Value, didYouMeanOr(name.Value, sortedNames(group.Members), "; it has "))
 		}
 		return path + "." + name.Value, ref, ok
 	}
-	c.errorf(n.Location(), "only a field has members")
+	c.errorf(start(n), "only a field has members; write the name of a field or a feature")
 	return "", ref, false
 }
 
@@ -136,42 +172,39 @@ func (c *checker) unary(n *ast.UnaryNode) *code {
 	if k == nil {
 		return nil
 	}
-	switch {
-	case (n.Operator == "not" || n.Operator == "!") && k.kind == event.KindBool:
-		f := k.truth
-		return boolCode(func(row event.Row) Truth {
-			if t := f(row); t != Unknown {
-				return 1 - t
-			}
-			return Unknown
-		})
-	case n.Operator == "+" && k.numeric():
-		return k
-	case n.Operator == "-" && k.kind == event.KindNumber:
-		f := k.num
-		return numberCode(func(row event.Row) (float64, bool) { x, ok := f(row); return -x, ok })
-	case n.Operator == "-" && (k.kind == event.KindInt || k.kind == event.KindDuration):
-		zero := func(event.Row) (int64, bool) { return 0, true }
-		return wordCode(k.kind, lift(zero, k.word, subInt))
+	cure := "it is for numbers"
+	switch n.Operator {
+	case "not", "!":
+		if f := k.truth; f != nil {
+			return boolCode(func(row event.Row) Truth {
+				if t := f(row); t != Unknown {
+					return True - t
+				}
+				return Unknown
+			})
+		}
+		cure = "it is for bool, such as a comparison"
+	case "+":
+		if k.numeric() {
+			return k
+		}
+	case "-":
+		cure = "it is for numbers and durations"
+		switch {
+		case k.kind == event.KindNumber:
+			return numberCode(func(row event.Row) (float64, bool) { x, ok := k.num(row); return -x, ok })
+		case k.kind == event.KindInt || k.kind == event.KindDuration:
+			zero := func(event.Row) (int64, bool) { return 0, true }
+			return wordCode(k.kind, lift(zero, k.word, subInt))
+		}
 	}
-	return c.errorf(n.Location(), "%s does not apply to %s", n.Operator, article(k.kind))
-}
-
-// unify gives two codes one kind: int and number mix to number.
-func unify(a, b *code) (*code, *code, bool) {
-	if a.kind == b.kind {
-		return a, b, true
-	}
-	if a.numeric() && b.numeric() {
-		return numberCode(a.float()), numberCode(b.float()), true
-	}
-	return a, b, false
+	return c.errorf(n.Location(), "%s does not apply to %s; %s", n.Operator, article(k.kind), cure)
 }
 
 func (c *checker) conditional(n *ast.ConditionalNode) *code {
 	cond, a, b := c.check(n.Cond), c.check(n.Exp1), c.check(n.Exp2)
 	if cond != nil && cond.kind != event.KindBool {
-		cond = c.errorf(start(n.Cond), "the condition before ? is %s, a bool is wanted", article(cond.kind))
+		cond = c.errorf(start(n.Cond), "the condition before ? is %s, a bool is wanted; compare it", article(cond.kind))
 	}
 	if cond == nil || a == nil || b == nil {
 		return nil
@@ -181,29 +214,4 @@ func (c *checker) conditional(n *ast.ConditionalNode) *code {
 		return c.errorf(start(n.Exp2), "the branches are %s and %s; make them the same", article(a.kind), article(b.kind))
 	}
 	return pick(cond.truth, x, y)
-}
-
-// arity reports whether a function has from least to most arguments.
-func (c *checker) arity(name string, loc file.Location, args []ast.Node, least, most int) bool {
-	if len(args) >= least && len(args) <= most {
-		return true
-	}
-	wanted := fmt.Sprint(least)
-	if most > least {
-		wanted = fmt.Sprintf("%d to %d", least, most)
-	}
-	c.errorf(loc, "%s has %d arguments, %s wanted", name, len(args), wanted)
-	return false
-}
-
-func (c *checker) duration(arg ast.Node) *code {
-	s, ok := arg.(*ast.StringNode)
-	if !ok {
-		return c.errorf(arg.Location(), `duration wants a literal, such as duration("5m")`)
-	}
-	d, err := time.ParseDuration(s.Value)
-	if err != nil {
-		return c.errorf(s.Location(), `%q is not a duration; write it like "90s", "5m" or "1h30m"`, s.Value)
-	}
-	return wordCode(event.KindDuration, func(event.Row) (int64, bool) { return int64(d), true })
 }

@@ -1,21 +1,34 @@
 package expr
 
 import (
-	"math"
-
 	"insolite/internal/event"
 )
 
 // code is a checked expression: the one closure that fits its kind is set.
 type code struct {
-	kind  event.Kind
-	truth func(event.Row) Truth           // bool
-	num   func(event.Row) (float64, bool) // number
-	word  func(event.Row) (int64, bool)   // int, time, duration
-	str   func(event.Row) (string, bool)  // string
-	val   func(event.Row) event.Value     // ip; also fields of every kind, because a time keeps its offset
-	text  *string                         // the text of a string literal
+	kind     event.Kind
+	truth    func(event.Row) Truth           // bool
+	num      func(event.Row) (float64, bool) // number
+	word     func(event.Row) (int64, bool)   // int, time, duration
+	str      func(event.Row) (string, bool)  // string
+	val      func(event.Row) event.Value     // ip; also fields of every kind, because a time keeps its offset
+	text     *string                         // the text of a string literal
+	constant bool                            // it reads no slot
+	form     form                            // what it is made of, for fusing
+	slot     event.Slot                      // of a formSlot, formScaled
+	factor   float64                         // of a formScaled
+	parts    []func(event.Row) Truth         // of an and, or
+	decides  Truth                           // of an and, or: what ends it
 }
+
+// form tells the codes that a parent can do without calling their closure.
+type form uint8
+
+const (
+	formClosure form = iota
+	formSlot         // the value of a slot
+	formScaled       // a constant factor times the number or int of a slot
+)
 
 func boolCode(f func(event.Row) Truth) *code { return &code{kind: event.KindBool, truth: f} }
 
@@ -27,8 +40,16 @@ func wordCode(k event.Kind, f func(event.Row) (int64, bool)) *code { return &cod
 
 func stringCode(f func(event.Row) (string, bool)) *code { return &code{kind: event.KindString, str: f} }
 
+func ipCode(f func(event.Row) event.Value) *code { return &code{kind: event.KindIP, val: f} }
+
+// number reads a number or an int.
+func number(row event.Row, slot event.Slot) (float64, bool) {
+	v := &row[slot]
+	return v.Float(), v.Kind == event.KindNumber || v.Kind == event.KindInt
+}
+
 func slotCode(slot event.Slot, kind event.Kind) *code {
-	k := &code{kind: kind, val: func(row event.Row) event.Value { return row[slot] }}
+	k := &code{kind: kind, form: formSlot, slot: slot, val: func(row event.Row) event.Value { return row[slot] }}
 	switch kind {
 	case event.KindBool:
 		k.truth = func(row event.Row) Truth {
@@ -39,13 +60,7 @@ func slotCode(slot event.Slot, kind event.Kind) *code {
 			return truthOf(v.Bool())
 		}
 	case event.KindNumber:
-		k.num = func(row event.Row) (float64, bool) {
-			v := &row[slot]
-			if v.Kind != event.KindNumber && v.Kind != event.KindInt {
-				return 0, false
-			}
-			return v.Float(), true
-		}
+		k.num = func(row event.Row) (float64, bool) { return number(row, slot) }
 	case event.KindInt, event.KindTime, event.KindDuration:
 		k.word = func(row event.Row) (int64, bool) {
 			v := &row[slot]
@@ -60,18 +75,57 @@ func slotCode(slot event.Slot, kind event.Kind) *code {
 	return k
 }
 
+// fold evaluates a code that reads no slot, once and for all.
+func (k *code) fold() *code {
+	folded := &code{kind: k.kind, text: k.text, constant: true}
+	switch {
+	case k.truth != nil:
+		t := k.truth(nil)
+		folded.truth = func(event.Row) Truth { return t }
+	case k.num != nil:
+		f, ok := k.num(nil)
+		folded.num = func(event.Row) (float64, bool) { return f, ok }
+	case k.word != nil:
+		w, ok := k.word(nil)
+		folded.word = func(event.Row) (int64, bool) { return w, ok }
+	case k.str != nil:
+		s, ok := k.str(nil)
+		folded.str = func(event.Row) (string, bool) { return s, ok }
+	default:
+		v := k.val(nil)
+		folded.val = func(event.Row) event.Value { return v }
+	}
+	return folded
+}
+
 func (k *code) numeric() bool { return k.kind == event.KindInt || k.kind == event.KindNumber }
 
-// float returns the number or the int as a number.
-func (k *code) float() func(event.Row) (float64, bool) {
+// asNumber returns the number, or the int as a number.
+func (k *code) asNumber() *code {
 	if k.kind == event.KindNumber {
-		return k.num
+		return k
 	}
 	f := k.word
-	return func(row event.Row) (float64, bool) {
+	n := &code{kind: event.KindNumber, constant: k.constant, form: k.form, slot: k.slot}
+	n.num = func(row event.Row) (float64, bool) {
 		i, ok := f(row)
 		return float64(i), ok
 	}
+	if slot := k.slot; k.form == formSlot {
+		n.num = func(row event.Row) (float64, bool) { return number(row, slot) }
+	}
+	return n
+}
+
+// unify gives two codes one kind: int and number mix to number.
+func unify(a, b *code) (*code, *code, bool) {
+	if a.kind == b.kind {
+		return a, b, true
+	}
+	if a.numeric() && b.numeric() {
+		return a.asNumber(), b.asNumber(), true
+	}
+	return a, b, false
 }
 
 // boxed returns the closure that yields a Value.
@@ -128,112 +182,3 @@ func (k *code) known() func(event.Row) Truth {
 	}
 	return func(row event.Row) Truth { v := k.val(row); return truthOf(v.Known()) }
 }
-
-// pick joins two codes of one kind: cond True gives a, False gives b, Unknown is unknown.
-func pick(cond func(event.Row) Truth, a, b *code) *code {
-	switch a.kind {
-	case event.KindBool:
-		return boolCode(func(row event.Row) Truth {
-			switch cond(row) {
-			case True:
-				return a.truth(row)
-			case False:
-				return b.truth(row)
-			}
-			return Unknown
-		})
-	case event.KindNumber:
-		return numberCode(pickOf(cond, a.num, b.num))
-	case event.KindString:
-		return stringCode(pickOf(cond, a.str, b.str))
-	}
-	k := &code{kind: a.kind}
-	if a.word != nil {
-		k.word = pickOf(cond, a.word, b.word)
-	}
-	av, bv := a.boxed(), b.boxed()
-	k.val = func(row event.Row) event.Value {
-		switch cond(row) {
-		case True:
-			return av(row)
-		case False:
-			return bv(row)
-		}
-		return event.Value{}
-	}
-	return k
-}
-
-func pickOf[T any](cond func(event.Row) Truth, a, b func(event.Row) (T, bool)) func(event.Row) (T, bool) {
-	return func(row event.Row) (T, bool) {
-		switch cond(row) {
-		case True:
-			return a(row)
-		case False:
-			return b(row)
-		}
-		var zero T
-		return zero, false
-	}
-}
-
-// lift applies op where both operands are known.
-func lift[T, R any](a, b func(event.Row) (T, bool), op func(T, T) (R, bool)) func(event.Row) (R, bool) {
-	return func(row event.Row) (R, bool) {
-		x, ok := a(row)
-		y, ok2 := b(row)
-		if !ok || !ok2 {
-			var zero R
-			return zero, false
-		}
-		return op(x, y)
-	}
-}
-
-// test applies a predicate where both operands are known.
-func test[T any](a, b func(event.Row) (T, bool), op func(T, T) bool) *code {
-	return boolCode(func(row event.Row) Truth {
-		x, ok := a(row)
-		y, ok2 := b(row)
-		if !ok || !ok2 {
-			return Unknown
-		}
-		return truthOf(op(x, y))
-	})
-}
-
-func addInt(a, b int64) (int64, bool) { s := a + b; return s, (s > a) == (b > 0) }
-
-func subInt(a, b int64) (int64, bool) { s := a - b; return s, (s < a) == (b > 0) }
-
-func mulInt(a, b int64) (int64, bool) {
-	if a == 0 || b == 0 {
-		return 0, true
-	}
-	if (a == -1 && b == math.MinInt64) || (b == -1 && a == math.MinInt64) {
-		return 0, false
-	}
-	p := a * b
-	return p, p/b == a
-}
-
-func modInt(a, b int64) (int64, bool) {
-	if b == 0 {
-		return 0, false
-	}
-	return a % b, true
-}
-
-func addNum(a, b float64) (float64, bool) { return real(a + b) }
-func subNum(a, b float64) (float64, bool) { return real(a - b) }
-func mulNum(a, b float64) (float64, bool) { return real(a * b) }
-
-func divNum(a, b float64) (float64, bool) {
-	if b == 0 {
-		return 0, false
-	}
-	return real(a / b)
-}
-
-// real makes NaN unknown.
-func real(f float64) (float64, bool) { return f, f == f }

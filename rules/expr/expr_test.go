@@ -33,6 +33,10 @@ var truths = []struct {
 	{"geo.country == \"IT\"", True}, {"addr in [\"10.0.0.0/8\", \"::1\"]", True}, {"addr == \"10.1.2.3\"", True}, {"addr != \"10.1.2.3\"", False},
 	{"t - t < duration(\"5m\")", True}, {"t + duration(\"1s\") > t", True}, {"big + 1 > 0", Unknown}, {"low - 1 < 0", Unknown}, {"-low > 0", Unknown}, {"big * 2 > 0", Unknown},
 	{"low * -1 > 0", Unknown}, {"abs(low) > 0", Unknown}, {"1 / 0 > 0", Unknown}, {"count % 0 == 0", Unknown}, {"log(0) < 0", Unknown}, {"log(-1) < 0", Unknown}, {"sqrt(-1) < 0", Unknown},
+	{"addr in \"10.0.0.0/8\"", True}, {"addr not in \"11.0.0.0/8\"", True}, {"addr in \"10.1.2.3\"", True}, {"addr in [\"::ffff:10.1.0.0/112\"]", True},
+	{"addr in \"::ffff:10.1.2.3\"", True}, {"addr in \"::ffff:10.1.2.4/128\"", False}, {"addr in \"::/0\"", False}, {"addr in \"0.0.0.0/0\"", True}, {"\"10.1.2.3\" == addr", True},
+	{"u ?? u", Unknown}, {"u ?? ok", True}, {"has(n ?? n)", False}, {"(n ?? count) == 7", True}, {"((n ?? n) ?? amount) == 2.5", True}, {"(ok ? t : t + duration(\"1s\")) == t", True},
+	{"1 < count < 9 > 2", True}, {"1 < n < 9", Unknown}, {"count in []", False}, {"n in []", Unknown}, {"addr in []", False}, {"card in []", False},
 	{"big + 0 == big", True}, {"low - 0 == low", True}, {"low + low < 0", Unknown}, {"duration(\"1h\") / duration(\"30m\") == 2", True},
 }
 
@@ -112,8 +116,64 @@ func TestExpr(t *testing.T) {
 	if e.Canonical() != compile(t, "count > 1 and amount>1 and count<9", event.KindBool).Canonical() {
 		t.Errorf("canonical %s", e.Canonical())
 	}
-	v := compile(t, "t", event.KindTime)
+	if a, b := compile(t, "big * 2.0 > 1", event.KindBool), compile(t, "big * 2 > 1", event.KindBool); a.Canonical() != "big * 2.0 > 1" || b.Canonical() != "big * 2 > 1" {
+		t.Errorf("2.0 and 2 mean different things, yet: %s, %s", a.Canonical(), b.Canonical())
+	}
+	v := compile(t, "t ?? t", event.KindTime)
+	if got := v.Value(row); got.OffsetSeconds() != 3600 {
+		t.Errorf("offset %d of t ?? t", got.OffsetSeconds())
+	}
+	v = compile(t, "t", event.KindTime)
 	if got := v.Value(row); got.OffsetSeconds() != 3600 {
 		t.Errorf("offset %d", got.OffsetSeconds())
 	}
+}
+
+// A chain shares its middle, so nested chains would double at each level.
+func TestChainsDoNotExplode(t *testing.T) {
+	text := "count"
+	for range 60 {
+		text = "(1 < (" + text + ") < 9 ? 1 : 2)"
+	}
+	var problems diag.List
+	if Compile(text, event.KindInt, names, nil, &problems) != nil {
+		t.Fatal("2^60 parts compile")
+	}
+	if got := problems.Sorted(); len(got) != 1 || !strings.Contains(got[0].Message, "more than 4096 parts with its chained comparisons written out; split it into features") {
+		t.Errorf("got %v", problems.Err())
+	}
+	compile(t, strings.Repeat("(", 500)+"count"+strings.Repeat(" + 1)", 500)+" > 1", event.KindBool)
+}
+
+// Each side of ?? is evaluated once, so that a chain of them costs what it is long.
+func TestCoalesceEvaluatesOnce(t *testing.T) {
+	calls := 0
+	count := func(k *code) *code {
+		return &code{kind: k.kind, truth: counted(&calls, k.truth), num: counted2(&calls, k.num), word: counted2(&calls, k.word), str: counted2(&calls, k.str), val: counted(&calls, k.val)}
+	}
+	for _, kind := range []event.Kind{event.KindBool, event.KindNumber, event.KindInt, event.KindString, event.KindIP, event.KindDuration} {
+		k := count(slotCode(0, kind))
+		if kind != event.KindIP {
+			k.val = nil
+		}
+		calls = 0
+		chain := coalesce(coalesce(coalesce(k, k), k), k)
+		if v := chain.boxed()(event.Row{{}}); v.Known() || calls != 4 {
+			t.Errorf("%s: %d evaluations, want 4", kind, calls)
+		}
+	}
+}
+
+func counted[T any](calls *int, f func(event.Row) T) func(event.Row) T {
+	if f == nil {
+		return nil
+	}
+	return func(row event.Row) T { *calls++; return f(row) }
+}
+
+func counted2[T any](calls *int, f func(event.Row) (T, bool)) func(event.Row) (T, bool) {
+	if f == nil {
+		return nil
+	}
+	return func(row event.Row) (T, bool) { *calls++; return f(row) }
 }

@@ -4,47 +4,142 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
 
 	"insolite/internal/event"
 )
 
-// earthRadius is the mean radius of the earth in km.
-const earthRadius = 6371.0088
+func (c *checker) length(f *call) *code {
+	k := c.only(f, "string", isString)
+	if k == nil {
+		return nil
+	}
+	return wordCode(event.KindInt, func(row event.Row) (int64, bool) {
+		s, ok := k.str(row)
+		return int64(utf8.RuneCountInString(s)), ok
+	})
+}
 
 // letters compiles lower and upper, which allocate only when the text changes.
-func letters(name string, f func(event.Row) (string, bool)) *code {
+func (c *checker) letters(f *call) *code {
+	k := c.only(f, "string", isString)
+	if k == nil {
+		return nil
+	}
 	change := strings.ToLower
-	if name == "upper" {
+	if f.name == "upper" {
 		change = strings.ToUpper
 	}
 	return stringCode(func(row event.Row) (string, bool) {
-		s, ok := f(row)
+		s, ok := k.str(row)
 		return change(s), ok
 	})
 }
 
+func (c *checker) abs(f *call) *code {
+	k := c.only(f, "int, number and duration", func(k *code) bool { return k.numeric() || k.kind == event.KindDuration })
+	switch {
+	case k == nil:
+		return nil
+	case k.kind == event.KindNumber:
+		return numberCode(func(row event.Row) (float64, bool) {
+			x, ok := k.num(row)
+			return math.Abs(x), ok
+		})
+	}
+	return wordCode(k.kind, func(row event.Row) (int64, bool) {
+		i, ok := k.word(row)
+		return max(i, -i), ok && i != math.MinInt64
+	})
+}
+
+// round compiles round, floor and ceil.
+func (c *checker) round(f *call) *code {
+	k := c.only(f, "int and number", (*code).numeric)
+	if k == nil || k.kind == event.KindInt {
+		return k
+	}
+	round := map[string]func(float64) float64{"round": math.Round, "floor": math.Floor, "ceil": math.Ceil}[f.name]
+	return numberCode(func(row event.Row) (float64, bool) {
+		x, ok := k.num(row)
+		return round(x), ok
+	})
+}
+
+// mathematics compiles log and sqrt.
+func (c *checker) mathematics(f *call) *code {
+	k := c.only(f, "int and number", (*code).numeric)
+	if k == nil {
+		return nil
+	}
+	x := k.asNumber().num
+	if f.name == "log" {
+		return numberCode(func(row event.Row) (float64, bool) {
+			y, ok := x(row)
+			return math.Log(y), ok && y > 0
+		})
+	}
+	return numberCode(func(row event.Row) (float64, bool) {
+		y, ok := x(row)
+		return math.Sqrt(y), ok && y >= 0
+	})
+}
+
+// extreme compiles min and max.
+func (c *checker) extreme(f *call) *code {
+	var k *code
+	sound := true
+	for _, arg := range f.args {
+		next := c.check(arg)
+		if next != nil && !next.numeric() {
+			next = c.errorf(start(arg), "%s does not apply to %s; it is for int and number", f.name, article(next.kind))
+		}
+		switch {
+		case next == nil:
+			sound = false
+		case k == nil:
+			k = next
+		default:
+			k = extremeOf(f.name, k, next)
+		}
+	}
+	if !sound {
+		return nil
+	}
+	return k
+}
+
+func extremeOf(name string, a, b *code) *code {
+	a, b, _ = unify(a, b)
+	switch {
+	case a.kind == event.KindInt && name == "min":
+		return wordCode(event.KindInt, lift(a.word, b.word, func(x, y int64) (int64, bool) { return min(x, y), true }))
+	case a.kind == event.KindInt:
+		return wordCode(event.KindInt, lift(a.word, b.word, func(x, y int64) (int64, bool) { return max(x, y), true }))
+	case name == "min":
+		return numberCode(lift(a.num, b.num, func(x, y float64) (float64, bool) { return min(x, y), true }))
+	}
+	return numberCode(lift(a.num, b.num, func(x, y float64) (float64, bool) { return max(x, y), true }))
+}
+
 // calendar compiles hour and weekday, in UTC unless a zone follows the time.
-func (c *checker) calendar(name string, args []ast.Node) *code {
+func (c *checker) calendar(f *call) *code {
 	zone := time.UTC
-	if len(args) == 2 {
-		zone = c.zone(args[1])
+	if len(f.args) == 2 {
+		zone = c.zone(f.args[1])
 	}
-	k := c.check(args[0])
-	if k != nil && k.kind != event.KindTime {
-		k = c.errorf(start(args[0]), "%s does not apply to %s", name, article(k.kind))
-	}
+	k := c.only(f, "time", func(k *code) bool { return k.kind == event.KindTime })
 	if k == nil || zone == nil {
 		return nil
 	}
 	part := func(t time.Time) int { return t.Hour() }
-	if name == "weekday" {
+	if f.name == "weekday" {
 		part = func(t time.Time) int { return (int(t.Weekday())+6)%7 + 1 }
 	}
-	f := k.word
 	return wordCode(event.KindInt, func(row event.Row) (int64, bool) {
-		ns, ok := f(row)
+		ns, ok := k.word(row)
 		if !ok {
 			return 0, false
 		}
@@ -65,85 +160,4 @@ func (c *checker) zone(arg ast.Node) *time.Location {
 		return nil
 	}
 	return zone
-}
-
-// point holds the closures of a place.
-type point struct {
-	lat, lon func(event.Row) (float64, bool)
-	at       func(event.Row) (int64, bool)
-}
-
-// travel compiles distance_km and speed_kmh.
-func (c *checker) travel(name string, args []ast.Node) *code {
-	timed := name == "speed_kmh"
-	a, ok := c.point(name, args[0], timed)
-	b, ok2 := c.point(name, args[1], timed)
-	if !ok || !ok2 {
-		return nil
-	}
-	if !timed {
-		return numberCode(func(row event.Row) (float64, bool) { return distance(&a, &b, row) })
-	}
-	return numberCode(func(row event.Row) (float64, bool) {
-		x, ok := a.at(row)
-		y, ok2 := b.at(row)
-		if !ok || !ok2 {
-			return 0, false
-		}
-		d, ok := subInt(max(x, y), min(x, y))
-		if !ok || d < int64(time.Second) {
-			return 0, false
-		}
-		km, ok := distance(&a, &b, row)
-		return km / (float64(d) / float64(time.Hour)), ok
-	})
-}
-
-// point checks a group with the members lat and lon and, when timed, the event time.
-func (c *checker) point(name string, arg ast.Node, timed bool) (p point, ok bool) {
-	path, group, ok := c.resolve(arg)
-	if !ok {
-		return p, false
-	}
-	lat, lon := group.Members["lat"], group.Members["lon"]
-	number := func(r Ref) bool { return r.Kind == event.KindNumber || r.Kind == event.KindInt }
-	if !number(lat) || !number(lon) {
-		c.errorf(start(arg), "%s wants a group with the numbers lat and lon, %s has not both; give it event or a feature of several fields", name, path)
-		return p, false
-	}
-	if timed && group.Time == nil {
-		c.errorf(start(arg), "%s wants the time too, %s does not hold it; add the event-time field%s to its fields", name, path, spaced(c.scope.TimeField))
-		return p, false
-	}
-	c.slots[lat.Slot], c.slots[lon.Slot] = struct{}{}, struct{}{}
-	p.lat, p.lon = slotCode(lat.Slot, lat.Kind).float(), slotCode(lon.Slot, lon.Kind).float()
-	if timed {
-		c.slots[group.Time.Slot] = struct{}{}
-		p.at = slotCode(group.Time.Slot, event.KindTime).word
-	}
-	return p, true
-}
-
-func spaced(name string) string {
-	if name == "" {
-		return ""
-	}
-	return " " + name
-}
-
-// distance is the haversine distance in km; float64 keeps products from being fused, so that every machine gives the same.
-func distance(a, b *point, row event.Row) (float64, bool) {
-	lat1, ok1 := a.lat(row)
-	lon1, ok2 := a.lon(row)
-	lat2, ok3 := b.lat(row)
-	lon2, ok4 := b.lon(row)
-	if !ok1 || !ok2 || !ok3 || !ok4 {
-		return 0, false
-	}
-	const radian = math.Pi / 180
-	s := math.Sin(float64((lat2-lat1)*radian) / 2)
-	t := math.Sin(float64((lon2-lon1)*radian) / 2)
-	cosines := float64(math.Cos(float64(lat1*radian)) * math.Cos(float64(lat2*radian)))
-	h := float64(s*s) + float64(cosines*float64(t*t))
-	return real(float64(2 * earthRadius * math.Asin(min(1, math.Sqrt(h)))))
 }

@@ -5,9 +5,7 @@ import (
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/file"
 
-	"insolite/internal/diag"
 	"insolite/internal/event"
 )
 
@@ -35,8 +33,8 @@ func callOf(n ast.Node, name string) (args []ast.Node, ok bool) {
 // inList compiles a in list("name").
 func (c *checker) inList(left, right ast.Node, args []ast.Node) *code {
 	a := c.check(left)
-	if !c.arity("list", right.Location(), args, 1, 1) {
-		return nil
+	if len(args) != 1 {
+		return c.check(right) // complains about the number of arguments
 	}
 	name, ok := args[0].(*ast.StringNode)
 	if !ok {
@@ -70,21 +68,18 @@ func (c *checker) inList(left, right ast.Node, args []ast.Node) *code {
 
 // unknownLookup complains about a name that stands for no list or table.
 func (c *checker) unknownLookup(what string, name *ast.StringNode, known []string) *code {
-	cure := diag.DidYouMean(name.Value, known)
-	switch {
-	case cure != "":
-	case len(known) == 0:
+	cure := didYouMeanOr(name.Value, known, "; declared below lookups: ")
+	if len(known) == 0 {
 		cure = "; declare it below lookups in the configuration"
-	default:
-		cure = "; declared below lookups: " + some(known)
 	}
 	return c.errorf(name.Location(), "there is no %s %q%s", what, name.Value, cure)
 }
 
 // lookup compiles lookup("table", key).column.
-func (c *checker) lookup(column ast.Node, loc file.Location, args []ast.Node) *code {
-	if !c.arity("lookup", loc, args, 2, 2) {
-		return nil
+func (c *checker) lookup(n *ast.MemberNode, args []ast.Node) *code {
+	column := n.Property
+	if len(args) != 2 {
+		return c.check(n.Node) // complains about the number of arguments
 	}
 	key := c.check(args[1])
 	name, ok := args[0].(*ast.StringNode)
@@ -104,11 +99,7 @@ func (c *checker) lookup(column ast.Node, loc file.Location, args []ast.Node) *c
 	}
 	place, ok := table.Column(member.Value)
 	if !ok {
-		cure := diag.DidYouMean(member.Value, table.Columns())
-		if cure == "" {
-			cure = "; its columns: " + some(table.Columns())
-		}
-		return c.errorf(member.Location(), "table %q has no column %q%s", name.Value, member.Value, cure)
+		return c.errorf(member.Location(), "table %q has no column %q%s", name.Value, member.Value, didYouMeanOr(member.Value, table.Columns(), "; its columns: "))
 	}
 	switch {
 	case key == nil:
@@ -133,22 +124,6 @@ func (c *checker) lookup(column ast.Node, loc file.Location, args []ast.Node) *c
 		var text [textMax]byte
 		return table.GetText(v.AppendText(text[:0]), place)
 	})
-}
-
-// some returns the first names of a list that may be long.
-func some(names []string) string {
-	const most = 5
-	text := ""
-	for i, name := range names[:min(most, len(names))] {
-		if i > 0 {
-			text += ", "
-		}
-		text += name
-	}
-	if len(names) > most {
-		text += ", …"
-	}
-	return text
 }
 
 // sortedNames returns the keys of a group, sorted.

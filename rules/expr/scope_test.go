@@ -109,7 +109,7 @@ func TestLookupErrors(t *testing.T) {
 		`lookup("merchants", user)[user] == ""`:      `:1:27: the column of table "merchants" is a name, such as lookup("merchants", key).id`,
 		`lookup("merchants", lon).country == ""`:     `:1:21: a number is no key of a table; a key is a string, an int, a bool or an ip`,
 		`lookup("merchants", user) == ""`:            `:1:1: lookup gives a row; name one of its columns: lookup("table", key).column`,
-		`lookup("merchants").country == ""`:          `:1:1: lookup has 1 arguments, 2 wanted`,
+		`lookup("merchants").country == ""`:          `:1:1: lookup has 1 argument, 2 wanted`,
 		`speed_kmh(untimed, event) > 1`:              `:1:11: speed_kmh wants the time too, untimed does not hold it; add the event-time field when to its fields`,
 		`event.lat > 1 and event.latt > 1`:           `:1:25: event has no member "latt"; did you mean "lat"?`,
 		`lookup("merchants", usr).country in [user]`: `source login has no field "usr"; did you mean "user"?`,

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,18 @@ const decimalsMax = 15
 
 // Template is a compiled text with expressions in braces; it is safe for concurrent use.
 type Template struct{ parts []part }
+
+// Slots returns the slots that the expressions read, ascending, each once.
+func (t *Template) Slots() []event.Slot {
+	var slots []event.Slot
+	for i := range t.parts {
+		if e := t.parts[i].expr; e != nil {
+			slots = append(slots, e.slots...)
+		}
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots)
+}
 
 // part is an expression, or a literal when expr is nil.
 type part struct {

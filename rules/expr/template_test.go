@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,16 @@ func TestTemplateErrors(t *testing.T) {
 			t.Errorf("%s compiles", text)
 		} else if got := problems.Err().Error(); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestTemplateSlots(t *testing.T) {
+	for text, want := range map[string][]event.Slot{
+		"": nil, "plain": nil, "{1 + 2}": nil, "{card} {count + amount} {count}": {0, 1, 2}, "{geo.country}{ok ? t : t}": {3, 6, 9},
+	} {
+		if got := CompileTemplate(text, names, nil, &diag.List{}).Slots(); !slices.Equal(got, want) {
+			t.Errorf("%s reads %v, want %v", text, got, want)
 		}
 	}
 }
