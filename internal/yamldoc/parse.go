@@ -85,7 +85,7 @@ func (d *Doc) parse(text string) (docs []*ast.DocumentNode, err error) {
 			docs, err = nil, errors.New("the file cannot be read as YAML; look for unbalanced quotes or brackets")
 		}
 	}()
-	tokens := lexer.Tokenize(text)
+	tokens := joinColons(lexer.Tokenize(text))
 	if err := checkLimits(tokens); err != nil {
 		return nil, err
 	}
