@@ -47,14 +47,14 @@ func numbers(op string, a, b *code) *code {
 			f, ok := x(row)
 			g, ok2 := y(row)
 			h := f + g
-			return h, ok && ok2 && h == h
+			return h, ok && ok2 && finite(h)
 		})
 	case "-":
 		return numberCode(func(row event.Row) (float64, bool) {
 			f, ok := x(row)
 			g, ok2 := y(row)
 			h := f - g
-			return h, ok && ok2 && h == h
+			return h, ok && ok2 && finite(h)
 		})
 	case "/":
 		return numberCode(lift(x, y, divNum))
@@ -69,7 +69,7 @@ func numbers(op string, a, b *code) *code {
 		f, ok := x(row)
 		g, ok2 := y(row)
 		h := f * g
-		return h, ok && ok2 && h == h
+		return h, ok && ok2 && finite(h)
 	})
 }
 
@@ -79,7 +79,7 @@ func scaled(constant *code, slot event.Slot) *code {
 	k := numberCode(func(row event.Row) (float64, bool) {
 		f, ok := number(row, slot)
 		h := factor * f
-		return h, known && ok && h == h
+		return h, known && ok && finite(h)
 	})
 	if known {
 		k.form, k.slot, k.factor = formScaled, slot, factor
@@ -129,5 +129,8 @@ func divNum(a, b float64) (float64, bool) {
 	return real(a / b)
 }
 
-// real makes NaN unknown.
-func real(f float64) (float64, bool) { return f, f == f }
+// real makes what is not finite unknown: NaN, and an overflow as with ints.
+func real(f float64) (float64, bool) { return f, finite(f) }
+
+// finite reports whether f is a number that can be written: the difference is NaN for NaN and for infinities.
+func finite(f float64) bool { return f-f == 0 }

@@ -90,7 +90,7 @@ func compareNumbers(o outcomes, a, b *code) func(event.Row) Truth {
 				f, ok := number(row, slot)
 				g, ok2 := number(row, other)
 				g *= factor
-				if !ok || !ok2 || g != g {
+				if !ok || !ok2 || !finite(g) {
 					return Unknown
 				}
 				return o.numbers(f, g)

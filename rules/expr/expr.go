@@ -13,7 +13,8 @@
 // # Unknown
 //
 // What has no value is unknown, and unknown follows three-valued (Kleene) logic. Unknown arises from a missing field or feature, an absent
-// key of a table, x / 0, x % 0, log of x ≤ 0, sqrt of x < 0, what is no number (NaN), and an int, time or duration that overflows.
+// key of a table, x / 0, x % 0, log of x ≤ 0, sqrt of x < 0, a number that is none (NaN) or gets infinite, and an int, time or
+// duration that overflows.
 //
 // # Because
 //
