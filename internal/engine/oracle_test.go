@@ -1,0 +1,231 @@
+package engine_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"insolite/ingest"
+	"insolite/internal/config"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+	"insolite/internal/oracle"
+	"insolite/rules"
+)
+
+const (
+	seedsMin = 200
+	seedsMax = 1000
+	perCell  = 50 // findings that every cell of the table must have
+)
+
+// load makes a set of an evaluator's job.
+func load(t testing.TB, j oracle.Job) *rules.Set {
+	c, list := config.Load("insolite.yaml", config.Options{
+		Env:      func(string) (string, bool) { return "", false },
+		ReadFile: func(string) ([]byte, error) { return []byte(j.ConfigYAML()), nil },
+	})
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	set, list := rules.Load([]rules.File{{Path: "rules.yaml", Data: []byte(j.RulesYAML())}}, c.Sources, nil, rules.Options{})
+	if err := list.Err(); err != nil {
+		t.Fatalf("%v\n%s", err, j.RulesYAML())
+	}
+	return set
+}
+
+// records are the lines as records.
+func records(lines []string) []ingest.Record {
+	all := make([]ingest.Record, len(lines))
+	for i, line := range lines {
+		all[i] = ingest.Record{Offset: event.Offset(i), Timestamp: event.NoTime, Value: []byte(line)}
+	}
+	return all
+}
+
+// run steps the lines in batches of a size.
+func run(t testing.TB, set *rules.Set, lines []string, size int) (*engine.Output, *engine.Counts) {
+	e, err := engine.New(set.Plans[0], engine.Options{Files: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &engine.Output{}
+	feed(t, records(lines), size, func(b *ingest.Batch) error { return e.Step(b, out) })
+	return out, e.Counts()
+}
+
+func feed(t testing.TB, all []ingest.Record, size int, step func(*ingest.Batch) error) {
+	for len(all) > 0 {
+		n := min(size, len(all))
+		if err := step(&ingest.Batch{Topic: "t", Records: all[:n], Next: all[n-1].Offset + 1}); err != nil {
+			t.Fatal(err)
+		}
+		all = all[n:]
+	}
+}
+
+// wire is what is compared of an alert's JSON.
+type wire struct {
+	Rule       struct{ ID string }
+	Key        json.RawMessage
+	Position   struct{ Offset int }
+	Suppressed int
+	Context    map[string]struct {
+		Value   json.RawMessage
+		Samples int
+	}
+}
+
+// told writes the engine's alerts, one a line, in the words of the evaluator.
+func told(t testing.TB, j oracle.Job, out *engine.Output) []string {
+	var all []string
+	for _, a := range out.Alerts {
+		var w wire
+		if err := json.Unmarshal(a.Value, &w); err != nil {
+			t.Fatalf("%v in %s", err, a.Value)
+		}
+		s := fmt.Sprintf("%d %s %s suppressed=%d", w.Position.Offset, w.Rule.ID, w.Key, w.Suppressed)
+		each(j, w.Rule.ID, func(feature, member string) {
+			f := w.Context[feature]
+			v := f.Value
+			if member != "" {
+				var members map[string]json.RawMessage
+				if err := json.Unmarshal(f.Value, &members); err != nil {
+					t.Fatalf("%v in %s", err, a.Value)
+				}
+				v = members[member]
+			}
+			s += fmt.Sprintf(" %s=%s/%d", strings.TrimSuffix(feature+"."+member, "."), v, f.Samples)
+		})
+		all = append(all, s)
+	}
+	return all
+}
+
+// found writes the evaluator's findings, one a line.
+func found(j oracle.Job, findings []oracle.Finding) []string {
+	var all []string
+	for _, f := range findings {
+		s := fmt.Sprintf("%d %s %s suppressed=%d", f.Offset, f.Rule, f.Key, f.Suppressed)
+		each(j, f.Rule, func(feature, member string) {
+			name := strings.TrimSuffix(feature+"."+member, ".")
+			r := f.Features[name]
+			v := r.Value.JSON()
+			if r.Value.Kind == oracle.Duration {
+				v = string(event.AppendNumber(nil, float64(r.Value.I)/1e9))
+			}
+			s += fmt.Sprintf(" %s=%s/%d", name, v, r.Samples)
+		})
+		all = append(all, s)
+	}
+	return all
+}
+
+// each calls f for all values of a rule's context.
+func each(j oracle.Job, rule string, f func(feature, member string)) {
+	for _, r := range j.Rules {
+		if r.ID != rule {
+			continue
+		}
+		for _, x := range r.Features {
+			if len(x.Fields) == 0 {
+				f(x.Name, "")
+			}
+			for _, m := range x.Fields {
+				f(x.Name, m)
+			}
+		}
+	}
+}
+
+// tally brings the engine's counts into the evaluator's form.
+func tally(c *engine.Counts) oracle.Result {
+	r := oracle.Result{Malformed: int(c.Malformed)}
+	for _, s := range c.Sources {
+		r.Late += int(s.Late)
+		r.Duplicates += int(s.Duplicates)
+	}
+	for _, x := range c.Rules {
+		r.Skipped += int(x.NoKey)
+		r.HeldBack += int(x.Suppressed)
+		r.Unknown += int(x.InsufficientData + x.MissingField)
+		for _, n := range x.Excepted {
+			r.Silenced += int(n)
+		}
+	}
+	return r
+}
+
+// differ returns what engine and evaluator do not agree on, in words; empty: nothing.
+func differ(t testing.TB, j oracle.Job, lines []string, o oracle.Options) (string, oracle.Result) {
+	want := oracle.Evaluate(j, lines, o)
+	out, counts := run(t, load(t, j), lines, 4096)
+	a, b := told(t, j, out), found(j, want.Findings)
+	for i := range max(len(a), len(b)) {
+		var x, y string
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if x != y {
+			return fmt.Sprintf("alert %d\nengine    %s\nevaluator %s", i, x, y), want
+		}
+	}
+	is := tally(counts)
+	should := want
+	should.Findings, should.Cells = nil, nil
+	if fmt.Sprintf("%+v", is) != fmt.Sprintf("%+v", should) {
+		return fmt.Sprintf("counts\nengine    %+v\nevaluator %+v", is, should), want
+	}
+	return "", want
+}
+
+// Engine and brute-force evaluator agree on every alert, every value in it and every count.
+func TestEngineAgreesWithTheEvaluator(t *testing.T) {
+	all := oracle.Cells{}
+	seeds := uint64(seedsMin)
+	if testing.Short() {
+		seeds = 20
+	}
+	enough := func() bool { _, n := all.Least(); return n >= perCell }
+	seed := uint64(0)
+	for ; seed < seeds || !testing.Short() && seed < seedsMax && !enough(); seed++ {
+		j, lines := oracle.Random(seed)
+		difference, result := differ(t, j, lines, oracle.Options{})
+		all.Add(result.Cells)
+		if difference != "" {
+			j, lines = oracle.Minimize(j, lines, func(j oracle.Job, lines []string) bool { d, _ := differ(t, j, lines, oracle.Options{}); return d != "" })
+			difference, _ = differ(t, j, lines, oracle.Options{})
+			t.Fatalf("seed %d: %s\n%s\n%s\n%s", seed, difference, j.ConfigYAML(), j.RulesYAML(), strings.Join(lines, "\n"))
+		}
+	}
+	var table strings.Builder
+	if err := all.Print(&table); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("findings that agree over %d seeds\n%s", seed, table.String())
+	if cell, n := all.Least(); !testing.Short() && n < perCell {
+		t.Errorf("%+v has %d findings, want %d", cell, n, perCell)
+	}
+}
+
+// The comparison can fail: each mutation of the definitions makes it so.
+func TestComparisonNoticesOtherDefinitions(t *testing.T) {
+	for name, mutation := range map[string]oracle.Options{
+		"59 panes": {Panes: 59}, "a gap that is equal parts sessions": {SessionStrict: true}, "late at the watermark": {LateInclusive: true}, "Kleene swapped": {SwapKleene: true},
+	} {
+		noticed := false
+		for seed := uint64(0); seed < 12 && !noticed; seed++ {
+			j, lines := oracle.Random(seed)
+			difference, _ := differ(t, j, lines, mutation)
+			noticed = difference != ""
+		}
+		if !noticed {
+			t.Errorf("%s: no seed shows it", name)
+		}
+	}
+}
