@@ -188,7 +188,7 @@ func TestEvictionAndRestartsDoNotMatter(t *testing.T) {
 		loads, restarts, removals = loads+s.loads, restarts+s.restarts, removals+s.removals
 	}
 	t.Logf("%d contexts loaded, %d expired, %d restarts", loads, removals, restarts)
-	if min(loads, restarts) < 20 || removals == 0 && !testing.Short() {
+	if loads == 0 || restarts == 0 || removals == 0 {
 		t.Error("something did not happen")
 	}
 }
