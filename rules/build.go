@@ -87,38 +87,59 @@ func (p *Plan) add(r *Rule) {
 	}
 	for _, f := range r.Features {
 		r.Stream.addRead(f.Read)
-		sp.need(f.Read.Fields...)
-		for _, w := range f.Read.wheres {
-			sp.need(w.Slots()...)
-		}
 	}
 	r.Stream.addEvidence(r)
 	r.Keyspace.retainRule(r)
+	sp.needRule(r)
+}
+
+// needRule marks what a rule reads.
+func (sp *SourcePlan) needRule(r *Rule) {
 	sp.need(r.slots()...)
 	sp.need(r.GroupBy...)
 	if r.Suppress != nil {
 		sp.need(r.Suppress.By...)
 	}
+	for _, f := range r.Features {
+		sp.need(f.Read.Fields...)
+		for _, w := range f.Read.wheres {
+			sp.need(w.Slots()...)
+		}
+	}
 }
 
 // slots returns the slots that the rule's own expressions read, with repetitions.
 func (r *Rule) slots() []event.Slot {
-	slots := slices.Clone(r.Condition.Slots())
-	if r.Where != nil {
-		slots = append(slots, r.Where.Slots()...)
+	var slots []event.Slot
+	for _, e := range r.expressions() {
+		if e != nil { // of a rule that is wrong
+			slots = append(slots, e.Slots()...)
+		}
 	}
-	for _, x := range r.Exceptions {
-		slots = append(slots, x.Where.Slots()...)
-	}
-	for _, t := range []*expr.Template{r.Alert.Summary, r.Alert.Description, r.Alert.Runbook} {
+	for _, t := range r.Alert.templates() {
 		if t != nil {
 			slots = append(slots, t.Slots()...)
 		}
 	}
-	for _, t := range slices.Concat(r.Alert.Labels, r.Alert.Links) {
-		slots = append(slots, t.Text.Slots()...)
-	}
 	return slots
+}
+
+// expressions returns the conditions of a rule; those that it has not are nil.
+func (r *Rule) expressions() []*expr.Expr {
+	all := []*expr.Expr{r.Where, r.Condition}
+	for _, x := range r.Exceptions {
+		all = append(all, x.Where)
+	}
+	return all
+}
+
+// templates returns the texts of an alert; those that it has not are nil.
+func (a *Alert) templates() []*expr.Template {
+	all := []*expr.Template{a.Summary, a.Description, a.Runbook}
+	for _, t := range slices.Concat(a.Labels, a.Links) {
+		all = append(all, t.Text)
+	}
+	return all
 }
 
 func (p *Plan) keyspace(r *Rule) *Keyspace {

@@ -44,7 +44,7 @@ func Load(files []File, sources []*event.Source, lookups *lookup.Set, o Options)
 	l.allot(drafts)
 	s := &Set{Sources: sources, byID: map[string]*Rule{}}
 	for i, d := range drafts {
-		d.finish()
+		d.finish(sources)
 		d.Index = i
 		s.Rules = append(s.Rules, d.Rule)
 		s.byID[d.ID] = d.Rule

@@ -176,7 +176,7 @@ func texts(n *yamldoc.Node) []string {
 }
 
 // finish compiles what may name features, and reads the rest.
-func (d *draft) finish() {
+func (d *draft) finish(sources []*event.Source) {
 	m := d.m
 	var scope *expr.Scope
 	if d.view != nil {
@@ -189,7 +189,7 @@ func (d *draft) finish() {
 	d.exceptions(scope)
 	d.suppress()
 	d.alert(scope)
-	m.Get("tests")
+	d.tests(sources)
 	m.Done()
 }
 

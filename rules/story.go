@@ -5,27 +5,22 @@ import (
 
 	"insolite/internal/diag"
 	"insolite/internal/event"
+	"insolite/rules/lookup"
 )
 
 // Test is a story that a rule is told, and the alerts that it is to answer with.
 type Test struct {
 	Name     string
 	Position diag.Position
-	Lookups  []TestLookup // stand for the configured ones of the same names
+	Lookups  *lookup.Set // stand for the configured ones of the same names; nil: none
 	Steps    []Step
 	Expect   []Expect // all alerts, in their order; none: silence
 }
 
-// TestLookup is a list or a table that stands in the test itself.
-type TestLookup struct {
-	Name     string
-	Position diag.Position
-	Values   []string   // of a list
-	Columns  []string   // of a table: the names, the key first
-	Rows     [][]string // of a table: the values, in the order of Columns
-}
-
 // Step is one event, or time that passes without one.
+//
+// A test writes the fields that matter. What it leaves out is missing if it is optional; a required field that the rule does not read gets
+// a placeholder, of its own in each event for the id of dedupe, so that the record is one of its source.
 type Step struct {
 	Position diag.Position
 	Event    int           // the number of the event in the test, from 1; 0: time passes
@@ -34,7 +29,7 @@ type Step struct {
 	At       event.Time    // of the event, or to which time has passed
 	Offset   int           // seconds east of UTC in which At was written
 	Row      event.Row     // a value for each declared field; what is missing is missing
-	JSON     []byte        // the event as the value of a record of its source, with the fields at their paths and what match wants
+	JSON     []byte        // the same event as the value of a record: the fields at their paths, and what match wants
 }
 
 // Expect is an alert, of which only what is said has to hold.
