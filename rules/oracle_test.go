@@ -10,7 +10,11 @@ import (
 
 // TestOracleJobsLoad feeds what the evaluator's generator writes: every aggregate over every window.
 func TestOracleJobsLoad(t *testing.T) {
-	for seed := range uint64(50) {
+	seeds := uint64(50)
+	if testing.Short() {
+		seeds = 15
+	}
+	for seed := range seeds {
 		job, _ := oracle.Random(seed)
 		c, list := config.Load("insolite.yaml", config.Options{
 			Env:      func(string) (string, bool) { return "", false },
