@@ -2,6 +2,7 @@ package yamldoc
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -47,6 +48,9 @@ func (c *converter) node(n ast.Node, depth int) *Node {
 	return c.scalar(n)
 }
 
+// exponent is a number of YAML 1.2 that the library takes for text.
+var exponent = regexp.MustCompile(`^[-+]?[0-9]+[eE][-+]?[0-9]+$`)
+
 func (c *converter) scalar(n ast.Node) *Node {
 	switch n := n.(type) {
 	case nil, *ast.NullNode:
@@ -64,6 +68,9 @@ func (c *converter) scalar(n ast.Node) *Node {
 	case *ast.StringNode:
 		s := c.at(n, String)
 		s.Text = n.Value
+		if n.Token.Type == token.StringType && exponent.MatchString(n.Value) {
+			s.Kind = Float
+		}
 		switch n.Token.Type {
 		case token.SingleQuoteType:
 			s.style = singleQuoted
