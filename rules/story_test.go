@@ -77,7 +77,7 @@ func TestSteps(t *testing.T) {
     events:
     - {at: 2026-10-15T12:00:00.25+02:00, customer_id: ann, amount: 4, merchant.id: m1}
     - {advance: 10m}
-    - {after: 90s, customer_id: ann, amount: 1.0e3, event.source: web, category: null}
+    - {after: 90s, customer_id: ann, amount: 1e3, event.source: web, category: null}
     - {source: payment.declined, after: 0s, customer_id: ann}
     - {source: login.succeeded, at: 2026-10-15T11:00:00Z, lat: 1}
     - {ts: 1969-12-31T23:59:59.5Z, customer_id: ann, amount: -2}
@@ -85,6 +85,7 @@ func TestSteps(t *testing.T) {
     - {event: 2, at: 2026-10-15T12:11:30.25+02:00, key: ann, context: {last: {amount: 4, ts: 2026-10-15T10:00:00.25Z}, since: 11m30s}, summary: "a: ann", state: firing}
     - {context: {since: null}}
     - {key: {customer_id: bob}}
+    - {key: [cyd]}
 `)
 	test := set.Rules[0].Tests[0]
 	var b strings.Builder
@@ -121,6 +122,9 @@ func TestSteps(t *testing.T) {
 	}
 	if test.Expect[2].Key[0].S != "bob" {
 		t.Errorf("expect %+v", test.Expect[2])
+	}
+	if test.Expect[3].Key[0].S != "cyd" {
+		t.Errorf("expect %+v", test.Expect[3])
 	}
 	merchants := test.Lookups.Table("merchants")
 	if risk, ok := merchants.Get("m1", 1); !ok || risk != "low" || !test.Lookups.List("trusted").Contains("b") || test.Lookups.List("trusted").Contains("food") {

@@ -194,25 +194,30 @@ func (r *storyReader) expect(m *yamldoc.Map) {
 	r.test.Expect = append(r.test.Expect, x)
 }
 
-// key reads an alert's key: one value, or a mapping of the fields that the rule groups by.
+// key reads an alert's key: one value, or the values in the order of group_by, or a mapping of its fields.
 func (r *storyReader) key(n *yamldoc.Node) []event.Value {
-	if n.Kind != yamldoc.Mapping {
-		if len(r.GroupBy) > 1 {
-			n.Errorf("the key has %d fields; write a mapping, as in key: {%s: …, %s: …}", len(r.GroupBy), r.keyName(0), r.keyName(1))
-			return nil
+	items := []*yamldoc.Node{n}
+	switch n.Kind {
+	case yamldoc.Seq:
+		items = n.Items
+	case yamldoc.Mapping:
+		m := n.Map("the key")
+		items = nil
+		for i := range r.GroupBy {
+			items = append(items, m.Required(r.keyName(i), r.keyName(i)+": …"))
 		}
-		v, _ := value(n, r.Source.Fields[r.GroupBy[0]].Kind)
-		return []event.Value{v}
+		m.Done()
 	}
-	m := n.Map("the key")
-	key := make([]event.Value, len(r.GroupBy))
-	for i, slot := range r.GroupBy {
-		f := &r.Source.Fields[slot]
-		if p := m.Required(f.Name, f.Name+": …"); p != nil {
-			key[i], _ = value(p, f.Kind)
+	if len(items) != len(r.GroupBy) {
+		n.Errorf("the key has %d fields, %d are wanted; write a value for each of group_by", len(items), len(r.GroupBy))
+		return nil
+	}
+	key := make([]event.Value, len(items))
+	for i, item := range items {
+		if item != nil {
+			key[i], _ = value(item, r.Source.Fields[r.GroupBy[i]].Kind)
 		}
 	}
-	m.Done()
 	return key
 }
 
