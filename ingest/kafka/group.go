@@ -1,0 +1,203 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"insolite/internal/event"
+)
+
+// Why a claim's context ends.
+var (
+	// ErrRevoked: the partition goes to another member, or the membership stops. Until the run function returns, the claim is still held.
+	ErrRevoked = errors.New("the partition is given up")
+	// ErrLost: the member is out of the group, and the partition may be another's already. Nothing that it commits is accepted.
+	ErrLost = errors.New("the partition is lost")
+)
+
+// Claim is one partition assigned to this member.
+type Claim struct {
+	TopicPartition
+	session  sarama.ConsumerGroupSession
+	staticID string
+}
+
+// Generation is the group's present one. It moves on while the claim is held; capture it when a batch is closed.
+func (c *Claim) Generation() Generation {
+	return Generation{MemberID: c.session.MemberID(), ID: c.session.GenerationID(), GroupInstanceID: c.staticID}
+}
+
+// RunClaim runs one assigned partition, in a goroutine of its own. It returns soon after ctx ends, whose cause is [ErrRevoked] or [ErrLost]:
+// the rebalance of the whole group waits for it. One that returns earlier keeps the claim idle.
+type RunClaim func(ctx context.Context, claim *Claim)
+
+// Membership is a member of the consumer group: cooperative-sticky, with sarama's group. It serves assignment alone: its client reads
+// uncommitted and commits nothing, and the one fetch that sarama makes for each claim is thrown away.
+type Membership struct {
+	client  *Client
+	topics  []string
+	run     RunClaim
+	group   sarama.ConsumerGroup
+	meta    sarama.Client
+	stop    context.CancelFunc
+	wait    sync.WaitGroup
+	trouble atomic.Pointer[error]
+
+	mu     sync.Mutex
+	leave  context.CancelFunc // ends the present session
+	closed sync.Once
+	err    error
+}
+
+// rebalanceTimeout is how long a rebalance waits for a member to give partitions up: a commit and a second's sweep, with room.
+const rebalanceTimeout = 20 * time.Second
+
+// membershipConfig is the configuration of the membership client.
+func (c *Client) membershipConfig() *sarama.Config {
+	conf := *c.conf
+	conf.Net.ReadTimeout = rebalanceTimeout + c.opts.RequestTimeout // a join waits for the slowest member
+	conf.Metadata.Retry.Max, conf.Metadata.Retry.Backoff = 120, 250*time.Millisecond
+	g := &conf.Consumer.Group
+	g.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyCooperativeSticky()}
+	g.Rebalance.Timeout, g.Rebalance.Retry.Max = rebalanceTimeout, 20
+	g.Rebalance.Retry.Backoff = 100 * time.Millisecond
+	g.Session.Timeout, g.Heartbeat.Interval = c.opts.SessionTimeout, c.opts.SessionTimeout/3
+	g.InstanceId = c.opts.StaticID
+	// A claim whose committed offset is out of range would end the session of all claims. The membership's own position is not used: the
+	// fetcher begins where recovery says, and reports such an offset instead of moving it.
+	g.ResetInvalidOffsets = true
+	conf.Consumer.IsolationLevel = sarama.ReadUncommitted
+	conf.Consumer.Offsets.Initial, conf.Consumer.Offsets.AutoCommit.Enable = sarama.OffsetOldest, false
+	conf.Consumer.Return.Errors = true
+	conf.Consumer.Fetch.Default, conf.Consumer.Fetch.Min, conf.Consumer.MaxWaitTime = 1, 1, 10*time.Millisecond
+	conf.ChannelBufferSize = 1
+	return &conf
+}
+
+// Join joins the group for some topics and runs every partition that it is assigned.
+func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
+	conf := c.membershipConfig()
+	meta, err := sarama.NewClient(c.opts.Brokers, conf)
+	if err != nil {
+		return nil, fmt.Errorf("join group %s: %w", c.opts.App, err)
+	}
+	group, err := sarama.NewConsumerGroupFromClient(c.opts.App, meta)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("join group %s: %w", c.opts.App, err), meta.Close())
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	m := &Membership{client: c, topics: topics, run: run, group: group, meta: meta, stop: stop, leave: stop}
+	go m.watch()
+	m.wait.Go(func() { m.consume(ctx) })
+	return m, nil
+}
+
+// watch notes the errors that sarama reports; the group's Close ends it.
+func (m *Membership) watch() {
+	for err := range m.group.Errors() {
+		m.trouble.Store(&err)
+	}
+}
+
+// Trouble says what went wrong last with the membership; nil: nothing since the last assignment.
+func (m *Membership) Trouble() error {
+	if p := m.trouble.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// consume is a member until ctx ends, one session after another.
+func (m *Membership) consume(ctx context.Context) {
+	for failures := 0; ctx.Err() == nil; {
+		session, leave := context.WithCancel(ctx)
+		m.mu.Lock()
+		m.leave = leave
+		m.mu.Unlock()
+		began := time.Now()
+		err := m.group.Consume(session, m.topics, handler{m, session})
+		leave()
+		if err != nil && ctx.Err() == nil {
+			m.trouble.Store(&err)
+		}
+		if failures++; time.Since(began) > m.client.opts.SessionTimeout {
+			failures = 1
+		}
+		_ = sleep(ctx, backoff(failures)) // the end of ctx is seen above
+	}
+}
+
+// Rejoin leaves the present session and joins anew, as a member that was refused as a zombie must. Claims are revoked.
+func (m *Membership) Rejoin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leave()
+}
+
+// Stop revokes the claims, waits for their run functions, at most until ctx ends, and leaves the group; a member with a static id only
+// disconnects. It may be called more than once.
+func (m *Membership) Stop(ctx context.Context) error {
+	m.closed.Do(func() {
+		m.stop()
+		done := make(chan struct{})
+		go func() {
+			m.wait.Wait()
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-ctx.Done():
+			m.err = fmt.Errorf("leave group %s: %w", m.client.opts.App, ctx.Err())
+		}
+		m.err = errors.Join(m.err, m.group.Close(), m.meta.Close())
+		<-done // closing the client ended what was left of it
+	})
+	return m.err
+}
+
+// handler is sarama's view of one session.
+type handler struct {
+	m       *Membership
+	session context.Context // ended by us: by Stop or Rejoin
+}
+
+// Setup implements [sarama.ConsumerGroupHandler].
+func (h handler) Setup(sarama.ConsumerGroupSession) error {
+	h.m.trouble.Store(nil)
+	return nil
+}
+
+// Cleanup implements [sarama.ConsumerGroupHandler].
+func (h handler) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+// ConsumeClaim implements [sarama.ConsumerGroupHandler]. Its records are not wanted; that their channel closes says that the claim is revoked.
+func (h handler) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	h.m.group.Pause(map[string][]int32{c.Topic(): {c.Partition()}})
+	revoked := make(chan struct{})
+	go func() {
+		for range c.Messages() {
+		}
+		close(revoked)
+	}()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() {
+		select {
+		case <-revoked:
+		case <-s.Context().Done():
+		}
+		if s.Context().Err() != nil && h.session.Err() == nil {
+			cancel(fmt.Errorf("%w: %w", ErrLost, context.Cause(s.Context())))
+			return
+		}
+		cancel(ErrRevoked)
+	}()
+	h.m.run(ctx, &Claim{TopicPartition{c.Topic(), event.Partition(c.Partition())}, s, h.m.client.opts.StaticID})
+	<-ctx.Done() // a return before would end the session of all claims
+	return nil
+}

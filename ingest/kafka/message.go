@@ -1,0 +1,79 @@
+package kafka
+
+import (
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"insolite/ingest"
+	"insolite/internal/event"
+)
+
+// Message is a record to be produced. Its bytes must not change until the producer has sent them.
+type Message struct {
+	Topic     string
+	Pinned    bool            // Partition says where it goes; else its key decides, as Java's producers do; without a key, its value
+	Partition event.Partition // when Pinned
+	Key       []byte          // nil: none
+	Value     []byte          // nil: a tombstone
+	Headers   []ingest.Header
+	Timestamp event.Time // zero: now
+}
+
+// messageOverheadBytes is what a record takes at most beside key, value and headers: length, attributes, deltas, counts.
+const messageOverheadBytes = 40
+
+func (m *Message) bytes() int {
+	n := len(m.Key) + len(m.Value) + messageOverheadBytes
+	for _, h := range m.Headers {
+		n += len(h.Key) + len(h.Value) + 10
+	}
+	return n
+}
+
+// partition says where a message goes in a topic of so many partitions.
+func (m *Message) partition(partitions int) event.Partition {
+	switch {
+	case m.Pinned:
+		return m.Partition
+	case m.Key == nil:
+		return PartitionOf(m.Value, partitions)
+	}
+	return PartitionOf(m.Key, partitions)
+}
+
+// pending gathers the messages for one partition until they are sent as one record batch.
+type pending struct {
+	messages []*Message
+	bytes    int
+}
+
+// recordBatch builds the record batch; who produces it is filled in by the writer.
+func (p *pending) recordBatch(codec sarama.CompressionCodec, now time.Time) *sarama.RecordBatch {
+	at := func(m *Message) time.Time {
+		if m.Timestamp == 0 {
+			return now
+		}
+		return m.Timestamp.Std()
+	}
+	first := at(p.messages[0])
+	rb := &sarama.RecordBatch{
+		Version: 2, Codec: codec, CompressionLevel: sarama.CompressionLevelDefault, LastOffsetDelta: int32(len(p.messages) - 1),
+		FirstTimestamp: first, MaxTimestamp: first, Records: make([]*sarama.Record, len(p.messages)),
+	}
+	records := make([]sarama.Record, len(p.messages))
+	for i, m := range p.messages {
+		r := &records[i]
+		r.OffsetDelta, r.Key, r.Value = int64(i), m.Key, m.Value
+		t := at(m)
+		if t.After(rb.MaxTimestamp) {
+			rb.MaxTimestamp = t
+		}
+		r.TimestampDelta = t.Truncate(time.Millisecond).Sub(first.Truncate(time.Millisecond))
+		for _, h := range m.Headers {
+			r.Headers = append(r.Headers, &sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
+		}
+		rb.Records[i] = r
+	}
+	return rb
+}

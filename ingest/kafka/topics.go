@@ -1,0 +1,213 @@
+package kafka
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/IBM/sarama"
+
+	"insolite/internal/event"
+)
+
+// TopicSpec is a topic to be created.
+type TopicSpec struct {
+	Name        string
+	Partitions  int               // 0: the broker's default
+	Replication int               // 0: the broker's default
+	Config      map[string]string // such as cleanup.policy
+}
+
+// Topic describes a topic.
+type Topic struct {
+	Name            string
+	ID              string // hexadecimal; another one tells that the topic was created anew; zeros: the broker has no topic ids
+	Partitions      int
+	Compacted       bool // cleanup.policy has compact: offsets vanish from the middle of the log
+	LogAppendTime   bool // the broker sets the records' timestamps, else the producers do
+	MaxMessageBytes int  // the largest batch that the topic takes; 0: not known
+}
+
+// EnsureTopic creates a topic unless it is there, whatever it looks like then, and returns when every partition has a leader.
+func (c *Client) EnsureTopic(ctx context.Context, spec TopicSpec) (created bool, err error) {
+	detail := &sarama.TopicDetail{NumPartitions: -1, ReplicationFactor: -1, ConfigEntries: map[string]*string{}}
+	if spec.Partitions > 0 {
+		detail.NumPartitions = int32(spec.Partitions)
+	}
+	if spec.Replication > 0 {
+		detail.ReplicationFactor = int16(spec.Replication)
+	}
+	for name, value := range spec.Config {
+		detail.ConfigEntries[name] = &value
+	}
+	if err := c.meta.RefreshMetadata(spec.Name); err == nil {
+		return false, c.waitForLeaders(ctx, spec.Name)
+	}
+	err = retry(ctx, "create topic "+spec.Name, func() error {
+		b, err := c.meta.Controller()
+		if err != nil {
+			return err
+		}
+		r, err := b.CreateTopics(sarama.NewCreateTopicsRequest(c.conf.Version, map[string]*sarama.TopicDetail{spec.Name: detail}, c.opts.RequestTimeout, false))
+		if err != nil {
+			_ = b.Close() // the next request opens it again
+			return err
+		}
+		failure := r.TopicErrors[spec.Name]
+		switch {
+		case failure == nil:
+			return sarama.ErrIncompleteResponse
+		case failure.Err == sarama.ErrTopicAlreadyExists:
+			return nil
+		case failure.Err != sarama.ErrNoError:
+			_, _ = c.meta.RefreshController() // a failure shows at the next attempt
+			return failure
+		}
+		created = true
+		return nil
+	})
+	if err != nil {
+		return created, err
+	}
+	return created, c.waitForLeaders(ctx, spec.Name)
+}
+
+func (c *Client) waitForLeaders(ctx context.Context, topic string) error {
+	return retry(ctx, "wait for the leaders of "+topic, func() error {
+		if err := c.meta.RefreshMetadata(topic); err != nil {
+			return err
+		}
+		all, err := c.meta.Partitions(topic)
+		if err != nil {
+			return err
+		}
+		writable, err := c.meta.WritablePartitions(topic)
+		if err == nil && len(writable) < len(all) {
+			return sarama.ErrLeaderNotAvailable
+		}
+		return err
+	})
+}
+
+// DescribeTopic asks the brokers about a topic. A topic that isn't there is [ErrNotFound], at once.
+func (c *Client) DescribeTopic(ctx context.Context, name string) (*Topic, error) {
+	t := &Topic{Name: name}
+	missing := false
+	err := retry(ctx, "describe topic "+name, func() error {
+		b, err := c.meta.Controller()
+		if err != nil {
+			return err
+		}
+		r, err := b.GetMetadata(sarama.NewMetadataRequest(c.conf.Version, []string{name}))
+		if err != nil {
+			_ = b.Close() // the next request opens it again
+			return err
+		}
+		i := slices.IndexFunc(r.Topics, func(m *sarama.TopicMetadata) bool { return m.Name == name })
+		if i < 0 {
+			return sarama.ErrIncompleteResponse
+		}
+		if missing = r.Topics[i].Err == sarama.ErrUnknownTopicOrPartition; missing {
+			return nil
+		}
+		if r.Topics[i].Err != sarama.ErrNoError {
+			return r.Topics[i].Err
+		}
+		t.ID, t.Partitions = hex.EncodeToString(r.Topics[i].Uuid[:]), len(r.Topics[i].Partitions)
+		return c.describeConfig(b, t)
+	})
+	if missing {
+		return nil, fmt.Errorf("topic %s: %w", name, ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (c *Client) describeConfig(b *sarama.Broker, t *Topic) error {
+	r, err := b.DescribeConfigs(&sarama.DescribeConfigsRequest{Version: 4, Resources: []*sarama.ConfigResource{{
+		Type: sarama.TopicResource, Name: t.Name, ConfigNames: []string{"cleanup.policy", "message.timestamp.type", "max.message.bytes"},
+	}}})
+	if err != nil {
+		_ = b.Close() // the next request opens it again
+		return err
+	}
+	if len(r.Resources) != 1 {
+		return sarama.ErrIncompleteResponse
+	}
+	if code := sarama.KError(r.Resources[0].ErrorCode); code != sarama.ErrNoError {
+		return code
+	}
+	for _, e := range r.Resources[0].Configs {
+		switch e.Name {
+		case "cleanup.policy":
+			t.Compacted = e.Value == "compact" || e.Value == "compact,delete" || e.Value == "delete,compact"
+		case "message.timestamp.type":
+			t.LogAppendTime = e.Value == "LogAppendTime"
+		case "max.message.bytes":
+			t.MaxMessageBytes, _ = strconv.Atoi(e.Value) // 0 where it is no number
+		}
+	}
+	return nil
+}
+
+// Earliest returns the first offset of a partition's log.
+func (c *Client) Earliest(ctx context.Context, tp TopicPartition) (event.Offset, error) {
+	return c.listOffset(ctx, tp, sarama.OffsetOldest, sarama.ReadUncommitted)
+}
+
+// HighWatermark returns the end of a partition's log, beyond transactions that are open.
+func (c *Client) HighWatermark(ctx context.Context, tp TopicPartition) (event.Offset, error) {
+	return c.listOffset(ctx, tp, sarama.OffsetNewest, sarama.ReadUncommitted)
+}
+
+// LastStable returns the end of what can be read as committed: no transaction below it is open.
+func (c *Client) LastStable(ctx context.Context, tp TopicPartition) (event.Offset, error) {
+	return c.listOffset(ctx, tp, sarama.OffsetNewest, sarama.ReadCommitted)
+}
+
+// OffsetForTime returns the offset of the first record whose timestamp is at or after t; without one, the log's end.
+func (c *Client) OffsetForTime(ctx context.Context, tp TopicPartition, t event.Time) (event.Offset, error) {
+	const ms = 1_000_000
+	millis := int64(t) / ms
+	if int64(t) > millis*ms {
+		millis++ // Kafka's timestamps are whole milliseconds
+	}
+	offset, err := c.listOffset(ctx, tp, max(millis, 0), sarama.ReadUncommitted)
+	if err != nil || offset >= 0 {
+		return offset, err
+	}
+	return c.HighWatermark(ctx, tp)
+}
+
+func (c *Client) listOffset(ctx context.Context, tp TopicPartition, at int64, isolation sarama.IsolationLevel) (event.Offset, error) {
+	offset := event.Offset(-1)
+	err := retry(ctx, "list offsets of "+tp.String(), func() error {
+		b, err := c.meta.Leader(tp.Topic, int32(tp.Partition))
+		if err != nil {
+			return errors.Join(err, c.meta.RefreshMetadata(tp.Topic))
+		}
+		req := sarama.NewOffsetRequest(c.conf.Version)
+		req.IsolationLevel = isolation
+		req.AddBlock(tp.Topic, int32(tp.Partition), at, 1)
+		r, err := b.GetAvailableOffsets(req)
+		if err != nil {
+			_ = b.Close() // the next request opens it again
+			return errors.Join(err, c.meta.RefreshMetadata(tp.Topic))
+		}
+		block := r.GetBlock(tp.Topic, int32(tp.Partition))
+		switch {
+		case block == nil:
+			return sarama.ErrIncompleteResponse
+		case block.Err != sarama.ErrNoError:
+			return errors.Join(block.Err, c.meta.RefreshMetadata(tp.Topic))
+		}
+		offset = event.Offset(block.Offset)
+		return nil
+	})
+	return offset, err
+}
