@@ -31,6 +31,7 @@ type entry struct {
 	hash     uint64
 	handle   store.Handle
 	found    bool // handle is its context
+	held     bool // its context is stored, and holds the record already
 }
 
 // source is a source with all that is worked out once.
@@ -105,22 +106,25 @@ type rule struct {
 	declared int             // slots of declared fields
 }
 
-func newSpace(k *rules.Keyspace, memoryHint int) (*space, map[*rules.Rule]*store.Suppress, error) {
+func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]*store.Suppress, error) {
 	specs := store.Specs{}
+	since := func(kind partKind, identity uint64) uint64 { return o.Since.identity(k, kind, identity) }
 	for _, c := range k.Cells {
-		specs.Cells = append(specs.Cells, c.Spec)
+		spec := c.Spec
+		spec.Identity = since(partCell, spec.Identity)
+		specs.Cells = append(specs.Cells, spec)
 	}
 	for _, s := range k.Streams {
 		if d := s.Source.Dedupe; d != nil {
-			specs.Dedupe = append(specs.Dedupe, store.DedupeSpec{Identity: s.DedupeIdentity, For: d.For})
+			specs.Dedupe = append(specs.Dedupe, store.DedupeSpec{Identity: since(partDedupe, s.DedupeIdentity), For: d.For})
 		}
 		for _, e := range s.Evidence {
-			specs.Evidence = append(specs.Evidence, store.EvidenceSpec{Identity: e.Identity, N: e.Max, Within: e.Within})
+			specs.Evidence = append(specs.Evidence, store.EvidenceSpec{Identity: since(partEvidence, e.Identity), N: e.Max, Within: e.Within})
 		}
 	}
 	for _, r := range k.Rules {
 		if s := r.Suppress; s != nil {
-			specs.Suppress = append(specs.Suppress, store.SuppressSpec{Identity: s.Identity, For: s.For, Calendar: s.Calendar})
+			specs.Suppress = append(specs.Suppress, store.SuppressSpec{Identity: since(partSuppress, s.Identity), For: s.For, Calendar: s.Calendar})
 		}
 	}
 	layout, err := store.NewLayout(specs)
@@ -133,7 +137,7 @@ func newSpace(k *rules.Keyspace, memoryHint int) (*space, map[*rules.Rule]*store
 			suppress[r] = layout.Suppress(len(suppress))
 		}
 	}
-	s := &space{plan: k, layout: layout, keys: store.New(layout, store.Options{MemoryHint: memoryHint}), readings: make([]window.Reading, len(k.Reads))}
+	s := &space{plan: k, layout: layout, keys: store.New(layout, store.Options{MemoryHint: o.MemoryHint}), readings: make([]window.Reading, len(k.Reads))}
 	return s, suppress, nil
 }
 

@@ -16,6 +16,7 @@ type Options struct {
 	Partition  event.Partition
 	Files      bool // records come from files: they have no timestamps and no keys of their own, and max_ahead does not apply
 	MemoryHint int  // keys to reserve room for in each keyspace; 0: few
+	Since      Since
 	Load       Load // nil: contexts that are not in memory do not exist
 }
 
@@ -40,6 +41,7 @@ type Engine struct {
 	position  event.Position
 	live      Counts
 	replayed  Counts
+	layouts   [][]byte // of contexts that may be loaded, beside the present ones
 
 	// Of the present batch.
 	count   *Counts
@@ -99,7 +101,7 @@ func (e *Engine) build() error {
 	streams := map[*rules.Stream]*stream{}
 	suppress := map[*rules.Rule]*store.Suppress{}
 	for _, k := range e.plan.Keyspaces {
-		s, cooling, err := newSpace(k, e.options.MemoryHint)
+		s, cooling, err := newSpace(k, e.options)
 		if err != nil {
 			return err
 		}

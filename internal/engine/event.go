@@ -213,6 +213,10 @@ func (e *Engine) absorb() {
 		if st.state == idle && !known {
 			continue // nothing of it is to be remembered
 		}
+		if st.space.entries[e.i].held {
+			st.state = held
+			continue
+		}
 		st.ctx = st.space.context(e.i)
 		if e.replay && st.ctx.Position().Offset > e.records[e.i].Offset {
 			st.state = held

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 
 	"insolite/context/store"
@@ -116,18 +117,30 @@ func (e *Engine) load(s *space) error {
 }
 
 func (e *Engine) take(s *space, at *entry, blob []byte) (err error) {
-	if !e.replay {
-		p, err := store.BlobPosition(blob)
-		if err != nil {
-			return err
-		}
-		if now := (event.Position{Offset: e.records[0].Offset}); now.Before(p) {
-			return fmt.Errorf("%w: it stands at %v, the task at %v", ErrAhead, p, now)
-		}
+	p, err := store.BlobPosition(blob)
+	if err != nil {
+		return err
+	}
+	if !e.replay && e.position.Before(p) {
+		return fmt.Errorf("%w: it stands at %v, the task at %v", ErrAhead, p, e.position)
+	}
+	if last := e.records[len(e.records)-1].Offset; last < p.Offset {
+		s.hold(at) // it may be of rules that are not in force yet, so it is left where it is
+		return nil
 	}
 	at.handle, err = s.keys.Load(at.hash, blob)
 	at.found = err == nil
 	return err
+}
+
+// hold notes that the stored context of a key holds all records of the sub-batch.
+func (s *space) hold(at *entry) {
+	key := s.bytes[at.from:at.to]
+	for i := range s.entries {
+		if other := &s.entries[i]; other.hash == at.hash && int(other.to) <= len(s.bytes) && bytes.Equal(s.bytes[other.from:other.to], key) {
+			other.held = true
+		}
+	}
 }
 
 // context returns the context of record i's key, a new one if it has none.
