@@ -7,6 +7,7 @@ import (
 	"insolite/context/store"
 	"insolite/internal/event"
 	"insolite/rules"
+	"insolite/rules/expr"
 )
 
 // alertScratch is memory that alerts reuse.
@@ -16,6 +17,7 @@ type alertScratch struct {
 	members []alerts.Named // of features with several fields
 	text    []byte         // of templates
 	seen    []store.Seen
+	because []expr.Operand
 }
 
 // emit appends the alert of a rule for the present event to the output.
@@ -30,7 +32,7 @@ func (e *Engine) emit(r *rule, held int) {
 	a.At = e.row[r.Source.EventTime]
 	a.Summary = e.template(r.Alert.Summary)
 	a.Condition = r.Condition.Text()
-	a.Because = a.Because[:0]
+	a.Because = e.because(a.Because[:0], r)
 	a.Context = e.features(a.Context[:0], r)
 	a.Event, a.Fields = rec.Value, a.Fields[:0]
 	if len(rec.Value) > alerts.EventBytesMax {
@@ -99,6 +101,16 @@ func (e *Engine) features(dst []alerts.Feature, r *rule) []alerts.Feature {
 func (e *Engine) members(dst []alerts.Named, r *rules.Read) []alerts.Named {
 	for i, slot := range r.Results {
 		dst = append(dst, alerts.Named{Name: r.FieldNames[i], Value: e.row[slot]})
+	}
+	return dst
+}
+
+// because returns what made the rule's condition true.
+func (e *Engine) because(dst []alerts.Operand, r *rule) []alerts.Operand {
+	s := &e.scratch.alert
+	s.because = r.Condition.Because(e.row, s.because[:0])
+	for _, o := range s.because {
+		dst = append(dst, alerts.Operand{Expr: o.Expr, Op: o.Op, Value: o.Value, Limit: o.Limit, HasLimit: o.Op != ""})
 	}
 	return dst
 }

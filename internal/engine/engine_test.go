@@ -114,7 +114,7 @@ func TestAlertsOfABatch(t *testing.T) {
 	}
 	want := `{"schema":1,"id":"` + out.Alerts[0].Origin.ID() + `","state":"firing","correlation":"` + out.Alerts[0].Origin.Correlation() +
 		`","rule":{"id":"third","version":"v","title":"Third","severity":"info","mode":"live","tags":[]},"key":{"customer":"ann"},"at":"2026-10-15T12:04:00Z",` +
-		`"summary":"3 payments","condition":{"text":"n >= 3","because":[]},"context":{"n":{"value":3,"agg":"count","window":"1h","samples":3,"from":"2026-10-15T11:04:00Z","to":"2026-10-15T12:04:00Z"}},` +
+		`"summary":"3 payments","condition":{"text":"n >= 3","because":[{"expr":"n","op":">=","value":3,"limit":3}]},"context":{"n":{"value":3,"agg":"count","window":"1h","samples":3,"from":"2026-10-15T11:04:00Z","to":"2026-10-15T12:04:00Z"}},` +
 		`"event":{"at":"2026-10-15T12:04:00Z","customer":"ann","amount":25},"source":"pay","position":{"topic":"pays","partition":2,"offset":4},` +
 		`"evidence":[{"topic":"pays","partition":2,"offset":0,"at":"2026-10-15T12:00:00Z"},{"topic":"pays","partition":2,"offset":1,"at":"2026-10-15T12:01:00Z"}],"suppressed":0,"links":{}}`
 	if got := string(out.Alerts[0].Value); got != want {

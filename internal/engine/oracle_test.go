@@ -189,7 +189,7 @@ func TestEngineAgreesWithTheEvaluator(t *testing.T) {
 	all := oracle.Cells{}
 	seeds := uint64(seedsMin)
 	if testing.Short() {
-		seeds = 20
+		seeds = 12
 	}
 	enough := func() bool { _, n := all.Least(); return n >= perCell }
 	seed := uint64(0)

@@ -27,7 +27,7 @@ func emitted(out *engine.Output) []byte {
 
 func seeds(t *testing.T) uint64 {
 	if testing.Short() {
-		return 6
+		return 4
 	}
 	return 60
 }

@@ -28,8 +28,8 @@ var layers = map[string]int{
 	"rules": 3, "ingest/kafka": 3, "ingest/replay": 3,
 	"alerts":          4,
 	"internal/engine": 5, "alerts/sink": 5, "dashboard": 5, "loadgen": 5,
-	"rules/ruletest": 6, "internal/config": 6,
-	"internal/app":       7,
+	"internal/backtest": 6, "internal/config": 6,
+	"rules/ruletest": 7, "internal/app": 7,
 	"cmd/detector":       8,
 	"internal/oracle":    9, // serves tests only
 	"internal/kafkatest": 9, // serves tests only

@@ -1,0 +1,121 @@
+// Package backtest runs a set of rules over files of events, through the engine that runs live.
+//
+//	r, err := backtest.New(set, backtest.Options{})
+//	files, err := r.Files([]backtest.Input{{Name: "payment.authorized", File: "pay.ndjson", Lines: f}})
+//	err = r.Run(files, func(out *engine.Output) error { … out.Alerts … })
+//
+// What the alerts say is what `run` would have put on the topic for a partition 0 with these records: a line's number is its offset. Files
+// have no timestamps beside the event times, so max_ahead does not apply, and lateness is judged by event times alone. The inputs share one
+// time: what one of them shows to have passed has passed for all.
+package backtest
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"insolite/ingest"
+	"insolite/ingest/replay"
+	"insolite/internal/diag"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+	"insolite/rules"
+)
+
+// Options configure a Runner. The zero Options are right.
+type Options struct {
+	BatchMax int // records stepped at once; 0: 1024. The result does not depend on it
+}
+
+// Input is a file that someone names: its records are those of a source's topic, or of a topic.
+type Input struct {
+	Name  string // of a source or of a topic
+	File  string // for messages
+	Lines io.Reader
+}
+
+// Runner is the state of all tasks, one a topic.
+type Runner struct {
+	set     *rules.Set
+	options Options
+	engines map[string]*engine.Engine // by topic; those that an enabled rule reads
+	out     engine.Output
+}
+
+// New returns a runner at the beginning of time.
+func New(set *rules.Set, o Options) (*Runner, error) {
+	r := &Runner{set: set, options: o, engines: map[string]*engine.Engine{}}
+	for _, p := range set.Plans {
+		e, err := engine.New(p, engine.Options{Files: true})
+		if err != nil {
+			return nil, err
+		}
+		r.engines[p.Topic] = e
+	}
+	return r, nil
+}
+
+// Engine returns the engine of a topic; nil when no enabled rule reads it.
+func (r *Runner) Engine(topic string) *engine.Engine { return r.engines[topic] }
+
+// Files finds out what the inputs hold.
+func (r *Runner) Files(inputs []Input) ([]replay.File, error) {
+	var files []replay.File
+	for _, in := range inputs {
+		topic, err := r.topic(in.Name)
+		if err != nil {
+			return nil, err
+		}
+		f := replay.File{Name: in.File, Topic: topic, Lines: in.Lines}
+		for _, s := range r.set.Sources {
+			if s.Topic == topic {
+				f.Sources = append(f.Sources, s)
+			}
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// topic returns the topic that a name stands for.
+func (r *Runner) topic(name string) (string, error) {
+	var names []string
+	for _, s := range r.set.Sources {
+		if s.Name == name || s.Topic == name {
+			return s.Topic, nil
+		}
+		names = append(names, s.Name, s.Topic)
+	}
+	slices.Sort(names)
+	return "", fmt.Errorf("no source and no topic is named %q%s", name, diag.DidYouMean(name, slices.Compact(names)))
+}
+
+// Run steps the files and gives what comes of it to emit, in the order of emission. The output is valid until emit returns. Records of
+// topics that no enabled rule reads are passed over. Run may be called again with later files.
+func (r *Runner) Run(files []replay.File, emit func(*engine.Output) error) error {
+	return replay.Read(files, replay.Options{BatchMax: r.options.BatchMax}, func(_ int, b *ingest.Batch) error {
+		e := r.engines[b.Topic]
+		if e == nil {
+			return nil
+		}
+		r.out.Reset()
+		if err := e.Step(b, &r.out); err != nil {
+			return err
+		}
+		r.share(e)
+		return emit(&r.out)
+	})
+}
+
+// share lets all tasks know how much time has passed in one.
+func (r *Runner) share(e *engine.Engine) {
+	if e.Watermark() == event.NoTime {
+		return
+	}
+	now := e.Watermark().Add(e.Plan().Lateness)
+	for _, other := range r.engines {
+		if other != e {
+			other.RaiseWatermark(now.Add(-other.Plan().Lateness))
+		}
+	}
+}
