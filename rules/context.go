@@ -31,9 +31,9 @@ func (d *draft) context() {
 			p.Key.Errorf("a rule has at most %d features; split the rule", FeaturesMax)
 			return
 		}
-		d.checkName(p.Key)
-		f := &Feature{Name: p.Key.Text, Position: p.Key.Position(), Read: d.read(p.Key.Text, p.Value.Map("a feature"))}
-		if f.Read == nil {
+		free := d.checkName(p.Key)
+		f := &Feature{Name: p.Key.Text, Position: p.Key.Position(), Read: d.read(p.Value.Map("a feature"))}
+		if f.Read == nil || !free {
 			d.broken = append(d.broken, f.Name)
 			continue
 		}
@@ -41,7 +41,8 @@ func (d *draft) context() {
 	}
 }
 
-func (d *draft) checkName(n *yamldoc.Node) {
+// checkName reports whether a name is free to be a feature's.
+func (d *draft) checkName(n *yamldoc.Node) bool {
 	name := n.Text
 	switch {
 	case !featureName.MatchString(name):
@@ -51,12 +52,17 @@ func (d *draft) checkName(n *yamldoc.Node) {
 	case d.view != nil:
 		if _, taken := d.view.event.Names[name]; taken {
 			n.Errorf("%q is a field of %s; name the feature differently", name, d.Source.Name)
+			return false
 		}
+		return true
+	default:
+		return true
 	}
+	return false
 }
 
 // read reads a feature's definition. It returns nil when not even the kind of its value is known.
-func (d *draft) read(name string, m *yamldoc.Map) *Read {
+func (d *draft) read(m *yamldoc.Map) *Read {
 	if m == nil {
 		return nil
 	}
@@ -66,10 +72,8 @@ func (d *draft) read(name string, m *yamldoc.Map) *Read {
 	if d.Where != nil {
 		r.wheres = append(r.wheres, d.Where)
 	}
-	if d.view != nil {
-		if w := condition(m.Get("where"), d.view.event); w != nil {
-			r.wheres = append(r.wheres, w)
-		}
+	if w := d.where(m); w != nil {
+		r.wheres = append(r.wheres, w)
 	}
 	r.wheres = distinct(r.wheres)
 	r.Window = readWindow(m.Required("window", "window: 24h"))

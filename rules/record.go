@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -21,6 +22,7 @@ var stepWords = []string{"at", "after", "source"}
 func (r *storyReader) record(m *yamldoc.Map, s *Step) {
 	source := s.Source
 	s.Row = make(event.Row, len(source.Fields))
+	unknown := false
 	for _, p := range m.Node.Pairs {
 		name := p.Key.Text
 		if slices.Contains(stepWords, name) {
@@ -29,42 +31,42 @@ func (r *storyReader) record(m *yamldoc.Map, s *Step) {
 		slot := source.FieldSlot(strings.TrimPrefix(name, "event."))
 		switch {
 		case slot == event.NoSlot:
+			unknown = true
 			p.Key.Errorf("unknown field %q in %s%s", name, source.Name, yamldoc.Hint(name, fieldNames(source)))
+		case s.Row[slot].Known():
+			p.Key.Errorf("%q is given twice; keep one", source.Fields[slot].Name)
 		case slot != source.EventTime:
 			s.Row[slot], _ = value(p.Value, source.Fields[slot].Kind)
 			s.Row[slot] = atUnit(s.Row[slot], source.Fields[slot].Unit)
 		}
 	}
-	time := event.TimeValue(s.At, s.Offset)
-	if source.Time != event.NoSlot {
-		time = atUnit(time, source.Fields[source.Time].Unit)
-	}
-	s.Row[source.EventTime] = time
+	s.Row[source.EventTime] = atUnit(event.TimeValue(s.At, s.Offset), source.Fields[source.EventTime].Unit)
 	r.match(m, s)
+	r.fill(m, s, unknown)
+	s.JSON = recordJSON(s)
+}
+
+// fill asks for the required fields that the rule reads, and gives the others placeholders. After an unknown field it does not ask: that
+// is most likely the one.
+func (r *storyReader) fill(m *yamldoc.Map, s *Step, unknown bool) {
+	source := s.Source
 	for i := range source.Fields {
 		f := &source.Fields[i]
 		if f.Optional || f.Path == nil || s.Row[i].Known() || event.Slot(i) == source.EventTime {
 			continue
 		}
 		if source == r.Source && r.read[i] {
-			if !m.Has(f.Name) && !m.Has("event."+f.Name) {
-				m.Node.Errorf("the event has no %q, which the rule reads and %s requires; add it, as in %s: …", f.Name, source.Name, stepName(f.Name))
-			} else if n := cmpNode(m.Get(f.Name), m.Get("event."+f.Name)); n.Kind == yamldoc.Null {
+			n := cmp.Or(m.Get(f.Name), m.Get("event."+f.Name))
+			if n != nil && n.Kind == yamldoc.Null {
 				n.Errorf("%q is required by %s; give it a value, or declare it optional", f.Name, source.Name)
+			}
+			if n == nil && !unknown {
+				m.Node.Errorf("the event has no %q, which the rule reads and %s requires; add it, as in %s: …", f.Name, source.Name, stepName(f.Name))
 			}
 			continue
 		}
 		s.Row[i] = placeholder(f.Kind, s)
 	}
-	s.JSON = recordJSON(s)
-}
-
-// cmpNode returns the first node that is there.
-func cmpNode(a, b *yamldoc.Node) *yamldoc.Node {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // stepName is how a test's event names a field.
@@ -95,7 +97,7 @@ func (r *storyReader) match(m *yamldoc.Map, s *Step) {
 			continue
 		}
 		if v := &s.Row[i]; v.Known() && v.S != match.Equals {
-			cmpNode(m.Get(f.Name), m.Get("event."+f.Name)).Errorf("records of %s have %q here; write that, or leave the field out", s.Source.Name, match.Equals)
+			cmp.Or(m.Get(f.Name), m.Get("event."+f.Name)).Errorf("records of %s have %q here; write that, or leave the field out", s.Source.Name, match.Equals)
 		}
 		s.Row[i] = event.StringValue(match.Equals)
 	}

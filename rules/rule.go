@@ -44,13 +44,8 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 	if l.Only != "" {
 		d.Mode = Live
 	}
-	m.Unsupported(unsupported...)
 	l.source(d)
-	if d.view != nil {
-		d.Where = condition(m.Get("where"), d.view.event)
-	} else {
-		scalar(m.Get("where"))
-	}
+	d.Where = d.where(m)
 	d.groupBy()
 	d.context()
 	return d
@@ -175,6 +170,14 @@ func texts(n *yamldoc.Node) []string {
 	return out
 }
 
+// where reads a condition over the event, as the rule and its features have one.
+func (d *draft) where(m *yamldoc.Map) *expr.Expr {
+	if d.view == nil {
+		return condition(m.Get("where"), nil)
+	}
+	return condition(m.Get("where"), d.view.event, d.m.Get("context").Names()...)
+}
+
 // finish compiles what may name features, and reads the rest.
 func (d *draft) finish(sources []*event.Source) {
 	m := d.m
@@ -190,6 +193,7 @@ func (d *draft) finish(sources []*event.Source) {
 	d.suppress()
 	d.alert(scope)
 	d.tests(sources)
+	m.Unsupported(unsupported...)
 	m.Done()
 }
 

@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"fmt"
 	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"insolite/internal/diag"
@@ -43,15 +46,16 @@ func (v *view) row(features []*Feature) *expr.Scope {
 	return &scope
 }
 
-// condition compiles the expression in a scalar; nil without one, and when it is wrong.
-func condition(n *yamldoc.Node, scope *expr.Scope) *expr.Expr {
+// condition compiles the expression in a scalar; nil without one, and when it is wrong. Of names that are features, and not in scope, it
+// says so.
+func condition(n *yamldoc.Node, scope *expr.Scope, features ...string) *expr.Expr {
 	text, ok := scalar(n)
 	if !ok || scope == nil {
 		return nil
 	}
 	var found diag.List
 	e := expr.Compile(text, event.KindBool, scope, offsets, &found)
-	tell(n, &found)
+	tell(n, &found, features...)
 	return e
 }
 
@@ -85,15 +89,21 @@ func scalar(n *yamldoc.Node) (string, bool) {
 // offsets makes a position of an offset in the text, for tell.
 func offsets(offset int) diag.Position { return diag.Position{Line: 1, Col: offset + 1} }
 
+var word = regexp.MustCompile(`^\w+`)
+
 // tell reports what was found in the text of a scalar at its place in the file.
-func tell(n *yamldoc.Node, found *diag.List) {
+func tell(n *yamldoc.Node, found *diag.List, features ...string) {
 	for _, p := range found.Sorted() {
-		offset, length := p.Position.Col-1, 0
-		for i := range n.Text[min(offset, len(n.Text)):] {
+		offset := min(p.Position.Col-1, len(n.Text))
+		length := 0
+		for i := range n.Text[offset:] {
 			if length = i; p.Length == 0 {
 				break
 			}
 			p.Length--
+		}
+		if name := word.FindString(n.Text[offset:]); slices.Contains(features, name) {
+			p.Message = fmt.Sprintf("%q is a feature, and a where sees the event's fields only; ask for it in condition", name)
 		}
 		if p.Severity == diag.Lint {
 			n.LintAt(offset, length, "%s", p.Message)

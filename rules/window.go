@@ -36,8 +36,9 @@ func readWindow(n *yamldoc.Node) window.Window {
 	case cal != nil && session == nil && events == nil:
 		return calendar(m)
 	case cal == nil && session == nil && events == nil:
-		m.Get("timezone")
-		n.Errorf("a window is a duration, forever, {calendar: day}, {session: 30m} or {events: 50}; write one of these")
+		if len(n.Pairs) == 0 || m.Get("timezone") != nil {
+			n.Errorf("a window is a duration, forever, {calendar: day}, {session: 30m} or {events: 50}; write one of these")
+		}
 	default:
 		m.Get("timezone")
 		n.Errorf("a window is one of calendar, session and events; keep one")

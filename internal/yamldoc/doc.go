@@ -110,6 +110,18 @@ func (n *Node) Position() diag.Position {
 	return diag.Position{File: n.doc.Path, Line: n.line, Col: n.col}
 }
 
+// Names returns the names of a mapping's fields.
+func (n *Node) Names() []string {
+	if n == nil {
+		return nil
+	}
+	var names []string
+	for _, p := range n.Pairs {
+		names = append(names, p.Key.Text)
+	}
+	return names
+}
+
 // Errorf reports an error at the node. The message says what is wrong and, after a semicolon, the cure.
 func (n *Node) Errorf(format string, args ...any) {
 	n.report(diag.Error, n.line, n.col, n.length(), fmt.Sprintf(format, args...))

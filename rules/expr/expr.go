@@ -171,9 +171,9 @@ func (c *checker) parse() ast.Node {
 	}
 	var fe *file.Error
 	if errors.As(err, &fe) {
-		c.errorf(fe.Location, "syntax: %s", fe.Message)
+		c.errorf(fe.Location, "syntax: %s; check the quotes, brackets and operators here", fe.Message)
 	} else {
-		c.errorf(file.Location{}, "syntax: %s", err)
+		c.errorf(file.Location{}, "syntax: %s; check the quotes, brackets and operators", err)
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func CompileTemplate(text string, scope *Scope, at Locate, problems *diag.List) 
 		case decimals > decimalsMax:
 			complain(from+len(source), size-len(source), "at most 15 digits after the point are allowed")
 		case decimals >= 0 && !e.code.numeric():
-			complain(from+len(source), size-len(source), "a format applies to numbers, this is "+article(e.Kind()))
+			complain(from+len(source), size-len(source), "a format applies to numbers, this is "+article(e.Kind())+"; remove it")
 		}
 		t.parts = append(t.parts, part{literal: literal.String()}, part{expr: e, decimals: decimals})
 		literal.Reset()
