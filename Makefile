@@ -1,11 +1,14 @@
 .DEFAULT_GOAL := help
 GO ?= go
 
-.PHONY: help test lint
+.PHONY: help test lint deps
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: ## run every test
+deps: ## install what the tests need beside Go: Chromium, if missing, and the packages that drive it
+	dashboard/ui/test/install.sh
+
+test: deps ## run every test, after installing what they need
 	$(GO) test -timeout 20m ./...
 
 lint: ## formatting, go vet, golangci-lint at the version in tools/go.mod

@@ -1,0 +1,361 @@
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func newServer(t testing.TB) *Server {
+	t.Helper()
+	s, err := New(Options{Listen: "127.0.0.1:0", Status: sampleStatus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// started is a server that serves until the test ends.
+func started(t testing.TB, s *Server) string {
+	t.Helper()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return strings.TrimSuffix(s.URL(), "/")
+}
+
+func publish(t testing.TB, s *Server, records ...Alert) {
+	t.Helper()
+	for _, a := range records {
+		if err := s.Publish(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func publishSamples(t testing.TB, s *Server) {
+	t.Helper()
+	for i := range samples {
+		publish(t, s, samples[i].record(t, int64(i)))
+	}
+}
+
+// ask answers a request without a network.
+func ask(s *Server, method, target string, header ...string) *http.Response {
+	r := httptest.NewRequest(method, "http://localhost"+target, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		}
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.http.Handler.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t testing.TB, r *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+type list struct {
+	Alerts []row
+	Total  int
+	More   bool
+	Facets map[string]map[string]int
+	Stream string
+}
+
+func getList(t testing.TB, s *Server, query string) list {
+	t.Helper()
+	r := ask(s, "GET", "/api/v1/alerts"+query)
+	var l list
+	if text := body(t, r); r.StatusCode != 200 || json.Unmarshal([]byte(text), &l) != nil {
+		t.Fatalf("%s: %d %s", query, r.StatusCode, text)
+	}
+	return l
+}
+
+func TestListsAreFilteredAndNewestFirst(t *testing.T) {
+	s := newServer(t)
+	publishSamples(t, s)
+	for query, want := range map[string][]string{
+		"":                                       {"cust-48213", "ann", "card-4471", "lyon", "store-204", "tomasz", "freezer-12", "cart-19be-44"},
+		"?severity=critical&severity=medium":     {"card-4471", "lyon", "freezer-12"},
+		"?rule=two-pizzas-one-day":               {"ann", "tomasz"},
+		"?rule=two-pizzas-one-day&key=tomasz":    {"tomasz"},
+		"?rule=two-pizzas-one-day&severity=high": {},
+		"?source=payment.declined":               {"card-4471"},
+		"?q=PIZZAS+today":                        {"ann", "tomasz"},
+		"?q=demo&limit=2":                        {"cust-48213", "ann"},
+		"?before=3":                              {"freezer-12", "cart-19be-44"},
+		"?before=8&limit=1&severity=low":         {"ann"},
+		"?q=%E2%82%AC1,284.00":                   {"cust-48213"},
+		"?limit=0":                               {},
+		"?q=%3Cscript%3E":                        {},
+	} {
+		got := []string{}
+		for _, a := range getList(t, s, query).Alerts {
+			got = append(got, a.KeyText)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+}
+
+func TestPagesCoverTheList(t *testing.T) {
+	s := newServer(t)
+	publishSamples(t, s)
+	var seen []uint64
+	query := "?limit=3"
+	for {
+		page := getList(t, s, query)
+		for _, a := range page.Alerts {
+			seen = append(seen, a.Seq)
+		}
+		if page.Total != 8 {
+			t.Errorf("total %d", page.Total)
+		}
+		if !page.More {
+			break
+		}
+		b, _ := json.Marshal(seen[len(seen)-1])
+		query = "?limit=3&before=" + string(b)
+	}
+	if want := []uint64{8, 7, 6, 5, 4, 3, 2, 1}; !slices.Equal(seen, want) {
+		t.Errorf("saw %v", seen)
+	}
+}
+
+// A facet's count says what choosing the value would show, with the other filters as they are.
+func TestFacetsCountWhatChoosingThemWouldShow(t *testing.T) {
+	s := newServer(t)
+	publishSamples(t, s)
+	base := "?severity=low&q=pizza"
+	for name, values := range getList(t, s, base).Facets {
+		for value, n := range values {
+			query := base + "&" + name + "=" + value
+			if name == "severity" {
+				query = "?q=pizza&severity=" + value
+			}
+			if got := getList(t, s, query).Total; got != n {
+				t.Errorf("%s %s: counted %d, shows %d", name, value, n, got)
+			}
+		}
+	}
+	if n := getList(t, s, "?severity=low").Facets["severity"]["high"]; n != 2 {
+		t.Errorf("2 high alerts could be chosen too, counted %d", n)
+	}
+}
+
+func TestOneAlertIsShownAsItIsOnTheTopic(t *testing.T) {
+	s := newServer(t)
+	record := samples[7].record(t, 7)
+	publish(t, s, record)
+	id := getList(t, s, "").Alerts[0].ID
+	var got struct {
+		Partition int32
+		Offset    int64
+		EventText string `json:"event_text"`
+		Alert     json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(body(t, ask(s, "GET", "/api/v1/alerts/"+id))), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Alert, record.Value) {
+		t.Errorf("got %s\nwant %s", got.Alert, record.Value)
+	}
+	if got.Offset != 7 || got.Partition != 1 {
+		t.Errorf("position %d/%d", got.Partition, got.Offset)
+	}
+	for _, exact := range []string{`"amount": 1284.00,`, `"serial": 9007199254740993,`, "\n  \"merchant\": {\n    \"name\""} {
+		if !strings.Contains(got.EventText, exact) {
+			t.Errorf("no %s in %s", exact, got.EventText)
+		}
+	}
+}
+
+func TestRefusalsSayCauseAndCure(t *testing.T) {
+	s := newServer(t)
+	for _, c := range []struct {
+		method, target string
+		status         int
+		code           string
+		header         []string
+	}{
+		{"GET", "/api/v1/alerts?sevrity=low", 400, "bad_query", nil},
+		{"GET", "/api/v1/alerts?limit=501", 400, "bad_query", nil},
+		{"GET", "/api/v1/alerts?limit=-1", 400, "bad_query", nil},
+		{"GET", "/api/v1/alerts?before=x", 400, "bad_query", nil},
+		{"GET", "/api/v1/alerts?q=" + strings.Repeat("x", 300), 400, "bad_query", nil},
+		{"GET", "/api/v1/alerts/none", 404, "no_such_alert", nil},
+		{"GET", "/api/v2/alerts", 404, "no_such_path", nil},
+		{"GET", "/api/v1/stream?after=nonsense", 400, "bad_stream_id", nil},
+		{"GET", "/api/v1/stream", 400, "bad_stream_id", []string{"Last-Event-ID", "a-b"}},
+		{"POST", "/api/v1/alerts", 405, "method_not_allowed", nil},
+		{"GET", "/", 421, "foreign_host", []string{"Host", "evil.example:8080"}},
+	} {
+		r := ask(s, c.method, c.target, c.header...)
+		var got struct{ Error problem }
+		if err := json.Unmarshal([]byte(body(t, r)), &got); err != nil {
+			t.Errorf("%s: %v", c.target, err)
+		}
+		if r.StatusCode != c.status || got.Error.Code != c.code || got.Error.Message == "" || got.Error.Cure == "" {
+			t.Errorf("%s %s: %d %+v", c.method, c.target, r.StatusCode, got.Error)
+		}
+	}
+}
+
+func TestHostsOfALoopbackServer(t *testing.T) {
+	s := newServer(t)
+	s.opts.Hosts = []string{"alerts.internal"}
+	for host, want := range map[string]int{"localhost:1": 200, "127.0.0.1": 200, "[::1]:8080": 200, "alerts.internal": 200, "evil.example": 421, "localhost.evil.example": 421} {
+		if got := ask(s, "GET", "/", "Host", host).StatusCode; got != want {
+			t.Errorf("%s: %d, want %d", host, got, want)
+		}
+	}
+	open, err := New(Options{Listen: "0.0.0.0:0", Status: sampleStatus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(open, "GET", "/", "Host", "anything.example").StatusCode; got != 200 {
+		t.Errorf("a server on all addresses: %d", got)
+	}
+}
+
+func TestEveryAnswerIsStrict(t *testing.T) {
+	s := newServer(t)
+	for _, target := range []string{"/", "/alerts/x", "/pipeline", "/assets/app.js", "/assets/style.css", "/nothing", "/api/v1/alerts", "/api/v1/status", "/api/nothing"} {
+		h := ask(s, "GET", target).Header
+		csp := h.Get("Content-Security-Policy")
+		for _, must := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"} {
+			if !strings.Contains(csp, must) {
+				t.Errorf("%s: no %s", target, must)
+			}
+		}
+		if strings.Contains(csp, "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: %v", target, h)
+		}
+		want := "no-cache"
+		if strings.HasPrefix(target, "/api/") {
+			want = "no-store"
+		}
+		if got := h.Get("Cache-Control"); got != want {
+			t.Errorf("%s: Cache-Control %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestFilesAreRevalidated(t *testing.T) {
+	s := newServer(t)
+	first := ask(s, "GET", "/assets/app.js")
+	if again := ask(s, "GET", "/assets/app.js", "If-None-Match", first.Header.Get("ETag")); again.StatusCode != 304 || body(t, again) != "" {
+		t.Errorf("unchanged: %d", again.StatusCode)
+	}
+	if other := ask(s, "GET", "/assets/app.js", "If-None-Match", `"old"`); other.StatusCode != 200 || body(t, other) != body(t, first) {
+		t.Errorf("changed: %d", other.StatusCode)
+	}
+	missing := ask(s, "GET", "/nothing")
+	if text := body(t, missing); missing.StatusCode != 404 || !strings.Contains(text, "<html") || !strings.HasPrefix(missing.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("missing page: %d %s", missing.StatusCode, text)
+	}
+}
+
+// Over a connection: HEAD has the headers of GET and no body.
+func TestHeadAnswersLikeGet(t *testing.T) {
+	base := started(t, newServer(t))
+	for _, target := range []string{"/", "/assets/style.css", "/api/v1/alerts", "/api/v1/status", "/nothing"} {
+		head, err := http.Head(base + target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		get, err := http.Get(base + target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := body(t, get); head.StatusCode != get.StatusCode || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") || len(text) == 0 || body(t, head) != "" {
+			t.Errorf("%s: %d %d", target, head.StatusCode, get.StatusCode)
+		}
+		get.Body.Close()
+	}
+}
+
+func TestStatusTellsUnknownAsNull(t *testing.T) {
+	s := newServer(t)
+	publishSamples(t, s)
+	var got struct {
+		App      string
+		Pipeline struct{ Partitions []map[string]any }
+		Page     Counters
+		Alerts   struct{ Kept int }
+	}
+	if err := json.Unmarshal([]byte(body(t, ask(s, "GET", "/api/v1/status"))), &got); err != nil {
+		t.Fatal(err)
+	}
+	idle := got.Pipeline.Partitions[5]
+	if v, there := idle["lag"]; !there || v != nil {
+		t.Errorf("unknown lag is %v", v)
+	}
+	if got.App != "insolite" || got.Page.Published != 8 || got.Alerts.Kept != 8 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestOnlyAlertsAreTakenAndEachOnce(t *testing.T) {
+	s := newServer(t)
+	a := samples[0].record(t, 1)
+	publish(t, s, a)
+	a.Offset = 9 // delivered again
+	publish(t, s, a)
+	for _, bad := range []string{"", "null", "{}", "[]", "\x00", `{"schema":2,"id":"a","rule":{"id":"r"},"key":{}}`, `{"schema":1,"id":"a","rule":{"id":"r"}}`, `{"schema":1,"id":"a","rule":{"id":"r"},"key":[]}`, `{"schema":1,"id":7}`} {
+		if err := s.Publish(Alert{Partition: 3, Offset: 41, Value: []byte(bad)}); err == nil || !strings.Contains(err.Error(), "record 41 of the alerts topic's partition 3") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if got, want := s.Counters(), (Counters{Published: 1, Repeated: 1, Malformed: 9}); got != want {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, o := range []Options{{Listen: "8080", Status: sampleStatus}, {Listen: ":0"}} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+	first := newServer(t)
+	base := started(t, first)
+	second, err := New(Options{Listen: strings.TrimPrefix(base, "http://"), Status: sampleStatus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Start(); err == nil || !strings.Contains(err.Error(), "dashboard.listen") {
+		t.Errorf("a taken address: %v", err)
+	}
+	if err := second.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := second.Start(); err == nil {
+		t.Error("started after Stop")
+	}
+}

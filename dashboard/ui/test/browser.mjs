@@ -1,0 +1,310 @@
+// Drives the page in Chromium. The Go test that starts this serves the page and does what control(…) asks for.
+//   node browser.mjs PAGE CONTROL NOW SHOTS
+// prints one JSON line for each test: {"test", "error"}. Screenshots go to the folder SHOTS.
+import { chromium } from 'playwright-core';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import assert from 'node:assert/strict';
+
+const [base, control, now, shots] = process.argv.slice(2);
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const desktop = { width: 1440, height: 900 }, phone = { width: 375, height: 812 };
+
+async function ask(what) {
+  const answer = await fetch(control + what, { method: 'POST' });
+  assert.equal(answer.status, 200, `${what}: ${await answer.text()}`);
+}
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+let failed = false;
+
+// test opens a page of its own and fails on anything that the browser complains of.
+async function test(name, run, { viewport = desktop, dark = false, path = '/', offline = false, policy = false, samples = 7 } = {}) {
+  await ask('/reset?samples=' + samples);
+  const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB', timezoneId: 'Europe/Paris', reducedMotion: 'reduce' });
+  const page = await context.newPage(), complaints = [];
+  await page.clock.setFixedTime(new Date(now));
+  page.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(policy && /Content Security Policy|TrustedHTML|Trusted Type/.test(m.text())) && !(offline && /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|404|503/.test(m.text()))) complaints.push(m.text()); });
+  page.on('pageerror', e => complaints.push(String(e)));
+  page.on('dialog', d => { complaints.push('a dialog: ' + d.message()); d.dismiss(); });
+  page.on('request', r => { if (!r.url().startsWith(base)) complaints.push('a request to ' + r.url()); });
+  page.setDefaultTimeout(8000);
+  let error = '';
+  try {
+    if (path !== null) await page.goto(base + path);
+    await run(page);
+    assert.deepEqual(complaints, []);
+  } catch (err) {
+    error = String(err?.stack ?? err);
+    failed = true;
+    await page.screenshot({ path: `${shots}/failed-${name.replace(/\W+/g, '-')}.png` }).catch(() => {});
+  }
+  console.log(JSON.stringify({ test: name, error }));
+  await context.close();
+}
+
+const rows = page => page.locator('#rows .row');
+const sentences = page => rows(page).locator('.say').allTextContents();
+const live = page => page.locator('#state', { hasText: /^Live$/ }).waitFor();
+const count = async (page, n) => { await page.waitForFunction(n => document.querySelectorAll('#rows .row').length === n, n); };
+const shot = (page, name) => page.screenshot({ path: `${shots}/${name}.png` });
+
+// accessible lets axe look at the page.
+async function accessible(page) {
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+  assert.deepEqual(violations.map(v => `${v.id}: ${v.nodes.map(n => n.html + ' ' + n.failureSummary).join('\n')}`), []);
+}
+
+// fits says that nothing sticks out at the side.
+const fits = async page => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the window');
+
+await test('a new alert appears without a reload', async page => {
+  await count(page, 7);
+  await live(page);
+  await page.evaluate(() => { window.same = true; });
+  await ask('/publish');
+  await count(page, 8);
+  const [first] = await sentences(page);
+  assert.equal(first, 'cust-48213 paid €1,284.00, 6.1 times their usual €210.40');
+  assert.equal(await rows(page).first().locator('.say b').textContent(), '€1,284.00');
+  assert.equal(await rows(page).first().locator('.vs').textContent(), '2.9 ×');
+  assert.ok(await page.evaluate(() => window.same));
+  await page.locator('#badge', { hasText: '8' }).waitFor();
+  assert.equal(await page.locator('#rate').textContent(), '2,412');
+  assert.equal(await page.locator('#lag').textContent(), '24.6 s');
+});
+
+await test('the filter works, counts, and is the URL', async page => {
+  await count(page, 7);
+  await page.locator('#facets .facet', { hasText: 'Medium' }).click();
+  await count(page, 2);
+  assert.equal(new URL(page.url()).search, '?severity=medium');
+  await page.locator('#facets .facet', { hasText: 'Low' }).click();
+  await count(page, 4);
+  await page.locator('#q').fill('rule:two-pizzas-one-day ');
+  await page.keyboard.press('Enter');
+  await count(page, 2);
+  assert.deepEqual(await page.locator('.chip').allTextContents(), ['severitymedium', 'severitylow', 'ruletwo-pizzas-one-day']);
+  await page.locator('#q').fill('TOMASZ');
+  await count(page, 1);
+  assert.equal(new URL(page.url()).search, '?severity=medium&severity=low&rule=two-pizzas-one-day&q=TOMASZ');
+  await page.reload();
+  await count(page, 1);
+  assert.equal(await page.locator('#q').inputValue(), 'TOMASZ');
+  await ask('/publish'); // does not match
+  await page.locator('#q').fill('nobody');
+  await page.locator('.empty h2', { hasText: 'No alert matches' }).waitFor();
+  await accessible(page);
+  await shot(page, 'nomatch');
+  await page.locator('.empty button').click();
+  await count(page, 8);
+  assert.equal(new URL(page.url()).search, '');
+  await page.locator('#q').press('Backspace'); // of nothing does nothing
+  await count(page, 8);
+});
+
+await test('a filtered list takes only what matches from the stream', async page => {
+  await count(page, 1);
+  await live(page);
+  await ask('/publish');
+  await ask('/publish?guest=1');
+  await count(page, 1);
+  await page.locator('#total', { hasText: '1 alert,' }).waitFor();
+  await ask('/publish?guest=2&severity=critical');
+  await count(page, 2);
+}, { path: '/?severity=critical' });
+
+await test('an alert opens by click and by URL', async page => {
+  await ask('/publish');
+  await count(page, 8);
+  await rows(page).first().click({ position: { x: 900, y: 18 } });
+  const check = async () => {
+    await page.locator('h1.title', { hasText: 'cust-48213 paid €1,284.00' }).waitFor();
+    assert.deepEqual(await page.locator('.operand .ratio').allTextContents(), ['2.0 ×the limit', '2.9 ×the limit']);
+    assert.deepEqual(await page.locator('.operand .t-lim').allTextContents(), ['limit 631.2', 'limit 443']);
+    assert.deepEqual(await page.locator('[aria-label=Features] tbody tr').first().locator('td').allTextContents(), ['usual', '210.4', 'avg of amount', '38', '30 d, without this event', '24 Oct 15:31:27 – 14:31:27']);
+    const event = await page.locator('pre.json').textContent();
+    assert.ok(event.includes('"serial": 9007199254740993') && event.includes('"amount": 1284.00'), event);
+    assert.equal(await page.locator('pre.json mark').textContent(), '1284.00');
+    assert.ok((await page.locator('main').textContent()).includes('payment / 7 @ 18,442,907'));
+    assert.equal(await page.locator('[aria-label=Evidence] tbody tr').count(), 1);
+    assert.deepEqual(await page.locator('.kv a').evaluateAll(all => all.map(a => a.href)), ['https://example.org/runbook']);
+  };
+  await check();
+  assert.match(new URL(page.url()).pathname, /^\/alerts\/[0-9a-f]{32}$/);
+  assert.match(await page.title(), /^cust-48213 paid/);
+  await page.reload();
+  await check();
+  await page.goBack();
+  await count(page, 8);
+  await page.goForward();
+  await check();
+  await page.keyboard.press('j');
+  await page.locator('h1.title', { hasText: 'ann bought 2 pizzas' }).waitFor();
+  await page.keyboard.press('u');
+  await count(page, 8);
+});
+
+await test('an alert that is not kept says what to do', async page => {
+  await page.locator('h1', { hasText: 'not kept here' }).waitFor();
+  assert.ok((await page.locator('.empty').textContent()).includes('alerts topic'));
+}, { path: '/alerts/00000000000000000000000000000000', offline: true });
+
+await test('the keyboard does all of it', async page => {
+  await count(page, 7);
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.keyboard.press('k');
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  const all = await sentences(page);
+  assert.equal(await focused(), all[0]);
+  assert.equal(await page.locator('#rows [tabindex="0"]').count(), 1);
+  await page.keyboard.press('j');
+  await page.keyboard.press('o');
+  await page.locator('h1.title', { hasText: all[1] }).waitFor();
+  await page.keyboard.press('u');
+  await count(page, 7);
+  await page.keyboard.press('/');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'q');
+  await page.keyboard.type('ann?jk');
+  assert.equal(await page.locator('#q').inputValue(), 'ann?jk');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  await page.locator('#keys[open]').waitFor();
+  await accessible(page);
+});
+
+await test('new alerts wait while the list is paused', async page => {
+  await live(page);
+  await page.keyboard.press('p');
+  await page.locator('#state', { hasText: 'Paused' }).waitFor();
+  await ask('/publish?guest=1&severity=critical');
+  await ask('/publish?guest=2');
+  await page.locator('#new', { hasText: '2 new alerts, 1 of them critical' }).waitFor();
+  assert.equal(await rows(page).count(), 7);
+  assert.match(await page.title(), /^\(2\)/);
+  await accessible(page);
+  await shot(page, 'paused');
+  await page.locator('#new').click();
+  await count(page, 9);
+  await page.keyboard.press('p');
+  await live(page);
+});
+
+await test('older alerts are loaded on request', async page => {
+  await ask('/publish?guest=1&count=300');
+  await page.reload();
+  await count(page, 100);
+  for (const n of [200, 300, 307]) {
+    await page.locator('#older').click();
+    await count(page, n);
+  }
+  assert.equal(await page.locator('#older').isVisible(), false);
+  assert.equal(new Set(await rows(page).evaluateAll(all => all.map(r => r.dataset.id))).size, 307);
+});
+
+await test('hostile text stays text', async page => {
+  await live(page);
+  await ask('/publish?hostile=1');
+  await count(page, 8);
+  const check = async () => {
+    assert.equal(await page.locator('main img, main script, main iframe, main svg[onload], main b[onmouseover]').count(), 0);
+    assert.doesNotMatch(await page.title(), /^owned/);
+  };
+  assert.ok((await sentences(page))[0].startsWith('<b onmouseover=alert(1)>bold</b>'));
+  await check();
+  await rows(page).first().locator('.say').click();
+  await page.locator('h1.title', { hasText: '<b onmouseover' }).waitFor();
+  assert.ok((await page.locator('pre.json').textContent()).includes("</pre><script>document.title='owned'</script>"));
+  assert.ok((await page.locator('.facts').textContent()).includes('<script>alert(1)</script>'));
+  await check();
+  await fits(page);
+  await shot(page, 'hostile');
+});
+
+await test('the policy refuses what a mistake would let in', async page => {
+  await live(page);
+  const refused = await page.evaluate(async () => {
+    const violated = [];
+    document.addEventListener('securitypolicyviolation', e => violated.push(e.effectiveDirective));
+    let markup = 'taken';
+    try { document.body.insertAdjacentHTML('beforeend', '<b>x</b>'); } catch { markup = 'refused'; }
+    const inline = document.createElement('div');
+    inline.setAttribute('style', 'color: red');
+    await fetch('https://example.org/').catch(() => {});
+    await new Promise(done => setTimeout(done, 200)); // violations are reported a little later
+    return { markup, violated };
+  });
+  assert.equal(refused.markup, 'refused');
+  assert.ok(refused.violated.includes('connect-src') && refused.violated.includes('style-src-attr'), String(refused.violated));
+}, { policy: true });
+
+await test('a restarted server is caught up with', async page => {
+  await count(page, 7);
+  await live(page);
+  await ask('/stop');
+  await page.locator('#state', { hasText: 'Reconnecting' }).waitFor();
+  await page.locator('#banner', { hasText: 'Disconnected from the server' }).waitFor();
+  await accessible(page);
+  await shot(page, 'disconnected');
+  await ask('/start'); // has the seven, and an eighth that nobody has seen
+  await count(page, 8);
+  await live(page);
+  assert.equal(await page.locator('#banner').isVisible(), false);
+  await ask('/publish?guest=5');
+  await count(page, 9);
+  assert.equal(new Set(await rows(page).evaluateAll(all => all.map(r => r.dataset.id))).size, 9);
+}, { offline: true });
+
+await test('a connection that is cut goes on where it was', async page => {
+  await count(page, 7);
+  await live(page);
+  await ask('/cut?guest=1');
+  await count(page, 8);
+  await live(page);
+}, { offline: true });
+
+await test('the first run says what to do', async page => {
+  await page.locator('.empty h2', { hasText: 'Waiting for the first event' }).waitFor();
+  assert.equal(await page.locator('.cmd').textContent(), 'detector generate payments --brokers localhost:9092 --rate 200');
+  await accessible(page);
+  await shot(page, 'firstrun');
+  await ask('/publish?guest=1');
+  await count(page, 1);
+  assert.equal(await page.locator('.empty').count(), 0);
+}, { samples: 0 });
+
+for (const [size, viewport] of Object.entries({ desktop, phone })) for (const theme of ['light', 'dark']) {
+  await test(`every part is sound on a ${size}, ${theme}`, async page => {
+    await ask('/publish');
+    await page.reload();
+    await count(page, 8);
+    await live(page);
+    await page.locator('#status').waitFor();
+    await page.waitForFunction(() => document.querySelector('#rate').textContent !== '–');
+    const see = async name => { await accessible(page); await fits(page); await shot(page, `${name}-${size}-${theme}`); };
+    await see('live');
+    await rows(page).first().locator('.say').click();
+    await page.locator('#related, h1.title').first().waitFor();
+    await see('alert');
+    await page.screenshot({ path: `${shots}/alert-full-${size}-${theme}.png`, fullPage: true });
+    await page.locator('.nav a', { hasText: 'Pipeline' }).click();
+    await page.locator('#finding', { hasText: 'One partition is behind: payments / 1, by 24.6 s.' }).waitFor();
+    await see('pipeline');
+    await page.screenshot({ path: `${shots}/pipeline-full-${size}-${theme}.png`, fullPage: true });
+    if (size === 'phone') {
+      await page.locator('.nav a', { hasText: 'Alerts' }).click();
+      await page.locator('#sheet-open').click();
+      await page.locator('#sheet .facet', { hasText: 'Low' }).click();
+      await see('sheet');
+      await page.locator('#sheet-done', { hasText: 'Show 2 alerts' }).click();
+      await count(page, 2);
+    }
+    await page.goto(base + '/no/such/page');
+    await see('404');
+  }, { viewport, dark: theme === 'dark', offline: true });
+}
+
+await browser.close();
+process.exit(failed ? 1 : 0);
