@@ -109,6 +109,13 @@ func testSuppress(t *testing.T, spec SuppressSpec, variety int) {
 		if gotEmit, gotHeld := l.Suppress(0).Emit(x, by, at); gotEmit != emit || gotHeld != held {
 			t.Fatalf("alert %d: emit %v, held %d; want %v, %d", i, gotEmit, gotHeld, emit, held)
 		}
+		want := c.last.Add(spec.For)
+		if spec.Calendar != nil {
+			_, want = spec.Calendar.Bucket(at)
+		}
+		if until := l.Suppress(0).Until(x, by, at); !emit && until != want {
+			t.Fatalf("alert %d is held back until %v, want %v", i, until.Std(), want.Std())
+		}
 	}
 	if emitted < 4 || heldBack < 20 {
 		t.Errorf("%d emitted, %d held back", emitted, heldBack)

@@ -58,6 +58,15 @@ func (s *Suppress) Emit(x *Ctx, by uint64, at event.Time) (emit bool, held int) 
 	return true, held
 }
 
+// Until returns the end of the cool-down that just held back an alert at an instant.
+func (s *Suppress) Until(x *Ctx, by uint64, at event.Time) event.Time {
+	if s.spec.Calendar != nil {
+		_, end := s.spec.Calendar.Bucket(at)
+		return end
+	}
+	return event.Time(le.Uint64(s.find(x, by)[16:])).Add(s.spec.For)
+}
+
 // cools reports whether an instant lies in the cool-down e.
 func (s *Suppress) cools(e []byte, at event.Time) bool {
 	n := int(le.Uint32(e[12:]))

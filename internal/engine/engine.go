@@ -62,6 +62,7 @@ type Engine struct {
 	at      event.Time
 	scratch scratch
 
+	refused    Admission // why the last record that was, was
 	explaining bool
 	verdicts   []verdict // of the rules, in source.rules
 }

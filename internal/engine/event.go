@@ -98,13 +98,13 @@ func (e *Engine) admit(rec *ingest.Record) bool {
 				Stage: d.bad.Stage, Reason: d.bad.Reason, Source: d.bad.Source, Field: d.bad.Field, Byte: d.bad.Offset, Message: d.bad.Message,
 			})
 		}
-		return false
+		return e.refuse(Malformed)
 	case rec.Value == nil:
 		e.count.Tombstones++
-		return false
+		return e.refuse(Tombstone)
 	case d.source < 0:
 		e.count.Unmatched++
-		return false
+		return e.refuse(Unmatched)
 	}
 	s := e.sources[d.source]
 	e.source, e.row = s, e.rows[e.i*e.width:(e.i+1)*e.width]
@@ -117,8 +117,8 @@ func (e *Engine) admit(rec *ingest.Record) bool {
 	if !e.options.Files {
 		if e.at > rec.Timestamp.Add(s.plan.Source.MaxAhead) {
 			c.TooFar++
-			e.tooFar(rec)
-			return false
+			e.ahead(rec)
+			return e.refuse(TooFar)
 		}
 		if s.key != event.NoSlot && !e.keyed(rec, &e.row[s.key]) {
 			c.WrongKey++
@@ -126,23 +126,33 @@ func (e *Engine) admit(rec *ingest.Record) bool {
 	}
 	if e.at < e.watermark {
 		c.Late++
-		return false
+		return e.refuse(Late)
 	}
 	return true
 }
 
-func (e *Engine) tooFar(rec *ingest.Record) {
+// refuse notes why the record goes no further.
+func (e *Engine) refuse(a Admission) bool {
+	e.refused = a
+	return false
+}
+
+// ahead makes a dead letter of an event of the future.
+func (e *Engine) ahead(rec *ingest.Record) {
 	if e.out == nil {
 		return
 	}
 	s := e.source.plan.Source
-	at := string(event.AppendTime(nil, e.at, e.row[s.EventTime].OffsetSeconds()))
 	e.out.DeadLetters = append(e.out.DeadLetters, DeadLetter{
 		Offset: rec.Offset, Key: rec.Key, Value: rec.Value,
-		Stage: StageStep, Reason: ReasonMaxAhead, Source: s.Name, Field: s.Fields[s.EventTime].Name,
-		Message: fmt.Sprintf("source %q, field %q: the event time %s is more than %s ahead of the record's timestamp %s; set the producer's clock, or raise max_ahead",
-			s.Name, s.Fields[s.EventTime].Name, at, window.DurationText(s.MaxAhead), event.AppendTime(nil, rec.Timestamp, 0)),
+		Stage: StageStep, Reason: ReasonMaxAhead, Source: s.Name, Field: s.Fields[s.EventTime].Name, Message: e.tooFar(rec),
 	})
+}
+
+func (e *Engine) tooFar(rec *ingest.Record) string {
+	s := e.source.plan.Source
+	return fmt.Sprintf("source %q, field %q: the event time %s is more than %s ahead of the record's timestamp %s; set the producer's clock, or raise max_ahead",
+		s.Name, s.Fields[s.EventTime].Name, e.row[s.EventTime].Text(), window.DurationText(s.MaxAhead), event.AppendTime(nil, rec.Timestamp, 0))
 }
 
 // keyed reports whether the record's key is the text of the value.

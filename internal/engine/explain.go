@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"insolite/alerts"
+	"insolite/ingest"
+	"insolite/internal/event"
+	"insolite/rules"
+	"insolite/rules/expr"
+)
+
+// Explanation tells what became of one record, for people. It holds no views.
+type Explanation struct {
+	Topic     string
+	Partition event.Partition
+	Offset    event.Offset
+	Source    *event.Source // nil: the record is of none, or could not be decoded
+	Admission Admission
+	Message   string      // of a record that was refused: place, cause and cure
+	Watermark event.Time  // before the event; below it, an event is late
+	At        event.Value // the event time; missing without a source
+	Row       event.Row   // the declared fields that rules need, then the features that were read; nil unless Admitted
+	Rules     []RuleExplanation
+}
+
+// Admission says whether a record got as far as the rules.
+type Admission uint8
+
+// The admissions.
+const (
+	Admitted  Admission = iota
+	Tombstone           // the record has no value
+	Unmatched           // it is of no source
+	Malformed           // it could not be decoded
+	TooFar              // its time is too far ahead of its record's timestamp
+	Late                // its time is below the watermark
+)
+
+var admissionNames = [...]string{"admitted", "tombstone", "unmatched", "malformed", "max_ahead", "late"}
+
+// String returns the admission's name in output that machines read.
+func (a Admission) String() string { return admissionNames[a] }
+
+// RuleExplanation tells what became of an event in one rule.
+type RuleExplanation struct {
+	Rule      *rules.Rule
+	Outcome   Outcome
+	Key       []alerts.Named   // group_by in the rule's order; a field may be missing
+	Where     *expr.Node       // nil: none
+	Features  []alerts.Feature // in the rule's order; nil when they were not read
+	Condition *expr.Node       // nil when it was not evaluated
+	Exception string           // the one that silenced; empty: none
+	Held      int              // Suppressed: how many were held back so far, this one included. Fired: how many since the alert before
+	Until     event.Time       // Suppressed: the end of the cool-down
+}
+
+// Explain steps one record as Step does, also into out unless that is nil, and tells what became of it in each rule of its source.
+func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
+	x := &Explanation{Topic: e.plan.Topic, Partition: e.options.Partition, Offset: r.Offset, Watermark: e.watermark}
+	e.explaining, e.verdicts, e.refused = true, e.verdicts[:0], Admitted
+	defer func() { e.explaining = false }()
+	if err := e.Step(&ingest.Batch{Topic: e.plan.Topic, Partition: e.options.Partition, Records: []ingest.Record{*r}, Next: r.Offset + 1}, out); err != nil {
+		return nil, err
+	}
+	x.Admission = e.refused
+	d := &e.recs[0]
+	if d.bad != nil {
+		x.Message = d.bad.Message
+		return x, nil
+	}
+	if d.source < 0 {
+		return x, nil
+	}
+	s := e.sources[d.source]
+	x.Source, x.At = s.plan.Source, e.row[s.plan.Source.EventTime]
+	switch x.Admission {
+	case TooFar:
+		x.Message = e.tooFar(r)
+		return x, nil
+	case Late:
+		return x, nil
+	}
+	x.Row = slices.Clone(e.row[:s.plan.Width])
+	for i := range x.Row {
+		x.Row[i].S = strings.Clone(x.Row[i].S)
+	}
+	e.row = x.Row
+	for i, v := range e.verdicts {
+		x.Rules = append(x.Rules, e.explain(s.rules[i], v))
+	}
+	return x, nil
+}
+
+// explain tells about one rule for the present event.
+func (e *Engine) explain(r *rule, v verdict) RuleExplanation {
+	x := RuleExplanation{Rule: r.Rule, Outcome: v.outcome, Key: e.named(nil, r.Source.Fields, r.GroupBy), Held: v.held, Until: event.NoTime}
+	if r.Where != nil {
+		n := r.Where.Explain(e.row)
+		x.Where = &n
+	}
+	if r.stream.state != open {
+		return x
+	}
+	e.scratch.alert.members = nil // the explanation keeps it
+	x.Features = e.features([]alerts.Feature{}, r)
+	switch v.outcome {
+	case NotEvaluated, Panicked:
+		return x
+	case Excepted:
+		x.Exception = r.Exceptions[v.exception].Name
+	case Suppressed:
+		x.Until = r.suppress.Until(&r.stream.ctx, e.by(r), e.at)
+	}
+	n := r.Condition.Explain(e.row)
+	x.Condition = &n
+	return x
+}
