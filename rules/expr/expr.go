@@ -165,6 +165,10 @@ func (c *checker) parse() ast.Node {
 		c.errorf(file.Location{}, "the expression has %d bytes, at most %d are allowed; split it into features", len(c.text), TextMax)
 		return nil
 	}
+	if !utf8.ValidString(c.text) {
+		c.errorf(file.Location{}, "the expression is not UTF-8; save the file as UTF-8")
+		return nil
+	}
 	tree, err := parser.Parse(c.text)
 	if err == nil {
 		return tree.Node

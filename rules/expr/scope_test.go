@@ -126,3 +126,5 @@ func TestLookupErrors(t *testing.T) {
 		t.Errorf("without lookups: %v", problems.Err())
 	}
 }
+
+func ipValue(text string) event.Value { return event.IPValue(netip.MustParseAddr(text)) }
