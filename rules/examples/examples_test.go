@@ -1,20 +1,26 @@
 package examples_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"testing"
 
+	"insolite/ingest"
 	"insolite/internal/config"
 	"insolite/internal/diag"
+	"insolite/internal/engine"
+	"insolite/internal/event"
 	"insolite/rules"
 	"insolite/rules/examples"
 	"insolite/rules/lookup"
 )
 
-// load reads an example as a deployment does.
-func load(t *testing.T, name string) *rules.Set {
+// load reads an example as a deployment does; with only, that rule alone, and with the lists of a test instead of the configured ones.
+func load(t *testing.T, name, only string, instead *lookup.Set) *rules.Set {
 	t.Helper()
 	read := func(p string) ([]byte, error) { return fs.ReadFile(examples.FS, filepath.ToSlash(p)) }
 	c, list := config.Load(path.Join(name, "insolite.yaml"), config.Options{ReadFile: read, Env: func(string) (string, bool) { return "", false }})
@@ -27,6 +33,9 @@ func load(t *testing.T, name string) *rules.Set {
 		}
 		lookups.Lists[l.Name] = lookup.ParseList(l.File, data, list)
 	}
+	if instead != nil {
+		maps.Copy(lookups.Lists, instead.Lists)
+	}
 	var files []rules.File
 	for _, p := range c.Rules {
 		data, err := read(p)
@@ -35,7 +44,7 @@ func load(t *testing.T, name string) *rules.Set {
 		}
 		files = append(files, rules.File{Path: p, Data: data})
 	}
-	set, list := rules.Load(files, c.Sources, lookups, rules.Options{})
+	set, list := rules.Load(files, c.Sources, lookups, rules.Options{Only: only})
 	fail(t, list)
 	return set
 }
@@ -50,7 +59,7 @@ func fail(t *testing.T, list *diag.List) {
 	}
 }
 
-// Every example loads without a word of advice.
+// Every example loads without a word of advice, and every rule shows what it is for and what it is not for.
 func TestExamplesLoad(t *testing.T) {
 	folders, err := fs.ReadDir(examples.FS, ".")
 	if err != nil {
@@ -58,10 +67,101 @@ func TestExamplesLoad(t *testing.T) {
 	}
 	for _, f := range folders {
 		t.Run(f.Name(), func(t *testing.T) {
-			set := load(t, f.Name())
+			set := load(t, f.Name(), "", nil)
 			if len(set.Rules) < 3 {
 				t.Errorf("%d rules", len(set.Rules))
 			}
+			for _, r := range set.Rules {
+				silent, alerting := 0, 0
+				for _, test := range r.Tests {
+					if len(test.Expect) == 0 {
+						silent++
+					} else {
+						alerting++
+					}
+				}
+				if silent == 0 || alerting == 0 {
+					t.Errorf("%s: %d tests that stay silent, %d that alert", r.ID, silent, alerting)
+				}
+			}
 		})
+	}
+}
+
+// Every test of every example holds: the engine gives the alerts that the test expects, in their order.
+func TestExamplesHold(t *testing.T) {
+	for _, name := range []string{"pizza", "payments", "logins", "sensors"} {
+		for _, r := range load(t, name, "", nil).Rules {
+			for i := range r.Tests {
+				t.Run(r.ID+"/"+r.Tests[i].Name, func(t *testing.T) {
+					set := load(t, name, r.ID, r.Tests[i].Lookups)
+					rule := set.Rule(r.ID)
+					compare(t, rule, rule.Tests[i].Expect, tell(t, set.Plan(rule.Source.Topic), rule.Tests[i].Steps))
+				})
+			}
+		}
+	}
+}
+
+// alert is what a test may expect of one.
+type alert struct {
+	Summary  string
+	Key      map[string]any
+	Context  map[string]struct{ Value any }
+	Position struct{ Offset int }
+}
+
+// tell gives the events of a test to a new engine and returns its alerts.
+func tell(t *testing.T, plan *rules.Plan, steps []rules.Step) (got []alert) {
+	t.Helper()
+	e, err := engine.New(plan, engine.Options{Files: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out engine.Output
+	b := ingest.Batch{Topic: plan.Topic}
+	for _, s := range steps {
+		b.Records = append(b.Records, ingest.Record{Offset: event.Offset(s.Event), Timestamp: s.At, Value: s.JSON})
+		b.Next = event.Offset(s.Event) + 1
+	}
+	if err := e.Step(&b, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range out.DeadLetters {
+		t.Errorf("event %d: %s", d.Offset, d.Message)
+	}
+	for _, a := range out.Alerts {
+		var v alert
+		if err := json.Unmarshal(a.Value, &v); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, v)
+	}
+	return got
+}
+
+func compare(t *testing.T, rule *rules.Rule, want []rules.Expect, got []alert) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d alerts, want %d: %+v", len(got), len(want), got)
+	}
+	for i, w := range want {
+		g := got[i]
+		if g.Position.Offset != w.Event {
+			t.Errorf("alert %d is of event %d, want %d", i+1, g.Position.Offset, w.Event)
+		}
+		for j, k := range w.Key {
+			if name := rule.Source.Fields[rule.GroupBy[j]].Name; fmt.Sprint(g.Key[name]) != k.Text() {
+				t.Errorf("event %d: %s is %v, want %s", w.Event, name, g.Key[name], k.Text())
+			}
+		}
+		for _, c := range w.Context {
+			if fmt.Sprint(g.Context[c.Name].Value) != c.Value.Text() {
+				t.Errorf("event %d: %s is %v, want %s", w.Event, c.Name, g.Context[c.Name].Value, c.Value.Text())
+			}
+		}
+		if w.Summary != nil && g.Summary != *w.Summary {
+			t.Errorf("event %d: summary %q, want %q", w.Event, g.Summary, *w.Summary)
+		}
 	}
 }
