@@ -53,6 +53,7 @@ func Load(files []File, sources []*event.Source, lookups *lookup.Set, o Options)
 		return nil, l.list
 	}
 	for _, d := range drafts {
+		d.lint()
 		d.Version = d.version()
 	}
 	s.plan(l.views)

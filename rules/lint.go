@@ -1,0 +1,97 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	"insolite/context/window"
+	"insolite/internal/event"
+	"insolite/internal/yamldoc"
+	"insolite/rules/expr"
+)
+
+const (
+	longWindow  = 366 * 24 * time.Hour // beyond it, state is kept for longer than topics keep what it is rebuilt from
+	recentKept  = 16                   // samples of first, last, delta and time_since; see package window
+	panesShared = 60                   // a sliding window is that many panes long
+)
+
+// lint gives advice about a sound rule: what would make it silent, or loud, other than its author wants.
+func (d *draft) lint() {
+	if len(d.Tests) == 0 {
+		d.head.Lintf("the rule has no tests; add tests: with events and the alerts to expect, so that a change cannot silence it unseen")
+	}
+	for name, e := range map[string]*expr.Expr{"condition": d.Condition, "where": d.Where} {
+		if e != nil && len(e.Slots()) == 0 {
+			d.m.Get(name).Lintf("%s is the same for every event; let it read a field or a feature", name)
+		}
+	}
+	d.lintSuppress()
+	used := d.slots()
+	for _, f := range d.Features {
+		key, m := d.feature(f.Name)
+		if !slices.ContainsFunc(f.Read.Results, func(s event.Slot) bool { return slices.Contains(used, s) }) {
+			key.Lintf("nothing reads the feature %q; use it in condition or in the alert's text, or remove it", f.Name)
+		}
+		d.lintFeature(f.Read, key, m)
+	}
+}
+
+// feature returns the nodes of a feature: its name, and its definition.
+func (d *draft) feature(name string) (*yamldoc.Node, *yamldoc.Map) {
+	context := d.m.Map("context", "context")
+	return context.Key(name), context.Map(name, "a feature")
+}
+
+func (d *draft) lintFeature(r *Read, key *yamldoc.Node, m *yamldoc.Map) {
+	if r.Window.Length > longWindow {
+		m.Get("window").Lintf("a window of %s is longer than a year; state that old cannot be rebuilt from the topic, make it shorter or say forever", r.Window)
+	}
+	most := 0 // samples that there can be; 0: any number
+	if r.Window.Kind == window.Events {
+		most = r.Window.N
+	}
+	if r.Agg.Family() == window.Recent && (most == 0 || most > recentKept) {
+		most = recentKept
+	}
+	if most > 0 && r.MinSamples > most {
+		m.Get("min_samples").Lintf("%s over %s has at most %d samples, so it is never known; ask for no more", r.Agg, r.Window, most)
+	}
+	if r.ExcludeCurrent || !d.comparesItself(r) {
+		return
+	}
+	switch r.Agg {
+	case window.AggLast:
+		key.Lintf("the last %s is the event's own, as long as events are in order; add exclude_current: true to see the one before", r.FieldNames[0])
+	case window.AggAvg, window.AggStddev:
+		key.Lintf("%s of %s contains the event's own, which condition compares; add exclude_current: true to compare with the others", r.Agg, r.FieldNames[0])
+	}
+}
+
+// comparesItself reports whether the condition reads a field and a feature of that field.
+func (d *draft) comparesItself(r *Read) bool {
+	slots := d.Condition.Slots()
+	return slices.ContainsFunc(r.Fields, func(s event.Slot) bool { return slices.Contains(slots, s) }) &&
+		slices.ContainsFunc(r.Results, func(s event.Slot) bool { return slices.Contains(slots, s) })
+}
+
+// lintSuppress finds cool-downs that end when what was counted is still in the window to the last event.
+func (d *draft) lintSuppress() {
+	if d.Suppress == nil || d.Suppress.Calendar != nil {
+		return
+	}
+	for _, f := range d.Features {
+		w, family := f.Read.Window, f.Read.Agg.Family()
+		if family != window.Count && family != window.Sum && family != window.Distinct || f.Read.Agg == window.AggAvg {
+			continue
+		}
+		if w.Kind != window.Sliding && w.Kind != window.Exact {
+			continue
+		}
+		if least := w.Length / panesShared; d.Suppress.For < least {
+			d.m.Map("suppress", "suppress").Get("for").Lintf("%s is below a 60th of the window %s of %q, which then still holds what this alert rose from; suppress for longer",
+				window.DurationText(d.Suppress.For), w, f.Name)
+			return
+		}
+	}
+}
