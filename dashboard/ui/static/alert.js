@@ -7,16 +7,19 @@ const card = (title, label, ...body) => el('section.card', null, el('header', nu
 const table = (name, heads, rows) => el('.tbl', { tabindex: '0', role: 'region', 'aria-label': name }, el('table', null,
   el('thead', null, el('tr', null, heads.map(h => el(h.endsWith('#') ? 'th.num' : 'th', { scope: 'col' }, h.replace('#', ''))))), el('tbody', null, rows)));
 
-// drawAlert fills root with the alert, its neighbours in the list and what else its key had. open goes to a path.
-export async function drawAlert(root, id, page) {
+// drawAlert gets the alert and fills root with it, its neighbours in the list and what else its key had; unless the reader has gone on
+// meanwhile, which current tells.
+export async function drawAlert(root, id, page, current) {
   let found;
   try {
     found = await get('/api/v1/alerts/' + encodeURIComponent(id));
   } catch (err) {
+    if (!current()) return null;
     root.replaceChildren(crumbs(id, page), el('.card.empty', null, el('h1', null, err.status === 404 ? 'This alert is not kept here' : 'The alert could not be loaded'),
       el('p', null, `${err.message}. ${err.cure ?? ''}`), el('a.btn', { href: page.listPath() }, 'Back to the list')));
     return null;
   }
+  if (!current()) return null;
   const a = found.alert, at = a.rule.severity;
   root.replaceChildren(crumbs(id, page), el('h1.title', null, a.summary), facts(a, found),
     el('.two', null,
@@ -31,13 +34,13 @@ function crumbs(id, page) {
   const rows = page.alerts.rows, i = rows.findIndex(r => r.id === id);
   const step = (by, label, name, key) => el('a.icon-btn', { href: rows[i + by] ? '/alerts/' + encodeURIComponent(rows[i + by].id) : null, 'aria-label': label, title: `${label} (${key})`, 'data-step': by }, icon(name));
   return el('nav.crumbs', { 'aria-label': 'Place' }, el('a.link', { href: page.listPath(), 'data-up': true }, 'Alerts'), el('span', null, '/'), el('span', null, i < 0 ? id.slice(0, 8) : `${number(i + 1)} of ${number(Math.max(page.alerts.total, rows.length))}`),
-    i >= 0 && el('span.pager', null, el('kbd.only-wide', null, 'k'), i > 0 && step(-1, 'Previous alert', 'up', 'k'), i < rows.length - 1 && step(1, 'Next alert', 'down', 'j'), el('kbd.only-wide', null, 'j')));
+    i >= 0 && el('span.pager', null, i > 0 && [el('kbd.only-wide', null, 'k'), step(-1, 'Previous alert', 'up', 'k')], i < rows.length - 1 && [step(1, 'Next alert', 'down', 'j'), el('kbd.only-wide', null, 'j')]));
 }
 
 function facts(a, found) {
   const key = Object.entries(a.key);
   return el('.facts', null, severity(a.rule.severity, true), el('span.tag', null, a.state), a.rule.mode !== 'live' && el('span.tag.warn', null, a.rule.mode),
-    el('span', { title: a.at }, `${stamp(a.at, true)}, `, since(a.at)),
+    el('span', { title: a.at }, `${stamp(a.at, true)}, `, el('span', null, since(a.at), ' ago')),
     el('span', null, el('span.label', null, 'rule'), el('a.link', { href: '/?rule=' + encodeURIComponent(a.rule.id) }, a.rule.id), el('span.mono.dim', { title: 'version' }, a.rule.version.slice(0, 6))),
     key.map(([name, v]) => el('span', null, el('span.label', null, name), el('a.link', { href: '/?key=' + encodeURIComponent(found.key_text) }, value(v)))),
     a.suppressed > 0 && el('span', null, `${number(a.suppressed)} more held back`));

@@ -92,8 +92,9 @@ function showLive(was) {
 
 async function showAlert(id) {
   live.cursor = id;
-  const a = await drawAlert(main, id, page);
-  if (a && view === 'alert') document.title = `${a.summary} · ${app}`;
+  const path = location.pathname;
+  const a = await drawAlert(main, id, page, () => location.pathname === path);
+  if (a) document.title = `${a.summary} · ${app}`;
 }
 
 function setTitle() {
@@ -112,12 +113,13 @@ addEventListener('popstate', () => route(true));
 
 // ── the bar ──
 
-const fresh = () => Date.now() - statusAt < 10_000 ? status : null;
+const fresh = () => stream.state !== 'reconnecting' && Date.now() - statusAt < 10_000 ? status : null;
 
 function drawState() {
   const [text, pip] = { connecting: ['Connecting', 'off'], live: paused ? ['Paused', 'paused'] : ['Live', ''], stale: ['Stale', 'paused'], reconnecting: ['Reconnecting', 'off'] }[stream.state];
   if ($('state').textContent !== text) $('state').textContent = text;
   $('pip').className = 'pip ' + pip;
+  drawFigures();
 }
 
 async function poll() {
@@ -126,13 +128,17 @@ async function poll() {
     statusAt = Date.now();
     app = status.app;
   } catch { /* the figures become unknown when they are old */ }
+  drawFigures();
+  if (view === 'pipeline') drawPipeline(main, fresh());
+  if (view === 'live') live.drawEmpty();
+  setTimeout(poll, document.hidden ? 10_000 : 2000);
+}
+
+function drawFigures() {
   const p = fresh()?.pipeline, worst = worstLag(p);
   $('rate').textContent = number(p?.events_per_second);
   $('lag').textContent = seconds(worst?.lag_seconds).join(' ').trim();
   $('lagicon').toggleAttribute('hidden', !isBehind(worst));
-  if (view === 'pipeline') drawPipeline(main, fresh());
-  if (view === 'live' && live.empty) live.drawEmpty();
-  setTimeout(poll, document.hidden ? 10_000 : 2000);
 }
 
 let said = 0;

@@ -98,7 +98,7 @@ export class Live {
     const critical = alerts.waiting.filter(r => r.rule.severity === 'critical').length;
     this.newbar.hidden = !alerts.waiting.length;
     this.newbar.replaceChildren(icon('up'), `${plural(alerts.waiting.length, 'new alert')}${critical ? `, ${number(critical)} of them critical` : ''} `, el('kbd', null, '.'));
-    this.received.textContent = alerts.rows.length ? `newest received ${stamp(alerts.rows[0].emitted, true)}; the newest ${number(alerts.keptMax)} are kept here` : '';
+    this.received.textContent = alerts.rows.length ? `newest emitted ${stamp(alerts.rows[0].emitted, true)}; the newest ${number(alerts.keptMax)} are kept here` : '';
     this.drawBanner();
   }
 
@@ -136,16 +136,21 @@ export class Live {
   }
 
   drawEmpty() {
-    const { alerts } = this.page, none = alerts.loaded && !alerts.rows.length;
+    const { alerts } = this.page, none = alerts.loaded && !alerts.rows.length, calm = none && isEmpty(alerts.filter);
     this.cols.hidden = none;
+    this.root.classList.toggle('calm', calm);
+    const empty = calm ? this.waitingFor() : none ? this.noMatch() : null;
+    if (empty && empty.textContent === this.empty?.textContent) return;
     this.empty?.remove();
-    this.empty = null;
-    this.root.classList.toggle('calm', none && isEmpty(alerts.filter));
-    if (!none) return;
-    this.empty = isEmpty(alerts.filter) ? this.waitingFor() : el('.empty', null, dots(true), el('h2', null, 'No alert matches these filters'),
+    this.empty = empty;
+    if (empty) this.list.append(empty);
+  }
+
+  noMatch() {
+    const { alerts } = this.page;
+    return el('.empty', null, dots(true), el('h2', null, 'No alert matches these filters'),
       el('p', null, `None of the ${plural(alerts.kept, 'alert')} kept here has all of `, el('b', null, [...facetNames.flatMap(n => alerts.filter[n]), alerts.filter.q].filter(Boolean).join(', ')), '.'),
       el('button.btn', { onclick: () => this.page.setFilter(null) }, 'Remove the filters'));
-    this.list.append(this.empty);
   }
 
   // waitingFor tells a first run from a quiet time, and what to do.
@@ -174,7 +179,7 @@ export class Live {
 
   drawFacets() {
     const focused = document.activeElement?.closest?.('.facet')?.dataset.facet;
-    for (const root of [this.facets, document.querySelector('#sheet .body')]) root.replaceChildren(...facetNames.map(n => this.facet(n)));
+    for (const root of [this.facets, document.querySelector('#sheet .body')]) root.replaceChildren(...facetNames.map(n => this.facet(n)).filter(Boolean));
     document.querySelector('#sheet-done').textContent = `Show ${plural(this.page.alerts.total, 'alert')}`;
     if (focused) [...document.querySelectorAll('.facet')].find(f => f.dataset.facet === focused && f.offsetParent)?.focus();
   }
@@ -192,6 +197,7 @@ export class Live {
         el('span.box', null, icon('check')), name === 'severity' ? severity(v, true) : el('span.trunc', null, v || unknown), el('span.n', null, number(counts[v] ?? 0)));
     };
     const fold = () => { all ? this.expanded.delete(name) : this.expanded.add(name); this.drawFacets(); };
+    if (!values.length) return null;
     return el('section', null, el('h2', null, titles[name], more > 0 && el('button', { onclick: fold, 'aria-expanded': String(all) }, all ? 'fewer' : `${number(more)} more`)), ...list.map(item));
   }
 

@@ -82,6 +82,7 @@ export class Alerts {
     this.recount();
     if (!matches(this.filter, row) || this.seen.has(row.id)) return;
     this.seen.add(row.id);
+    this.total++; // until the counts are asked for again
     if (this.held()) {
       this.waiting.unshift(row);
       if (this.waiting.length > rowsMax) { this.waiting.pop(); this.overflowed = true; }

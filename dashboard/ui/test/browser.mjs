@@ -19,11 +19,11 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || 
 let failed = false;
 
 // test opens a page of its own and fails on anything that the browser complains of.
-async function test(name, run, { viewport = desktop, dark = false, path = '/', offline = false, policy = false, samples = 7 } = {}) {
+async function test(name, run, { viewport = desktop, dark = false, path = '/', offline = false, policy = false, ticking = false, samples = 7 } = {}) {
   await ask('/reset?samples=' + samples);
   const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB', timezoneId: 'Europe/Paris', reducedMotion: 'reduce' });
   const page = await context.newPage(), complaints = [];
-  await page.clock.setFixedTime(new Date(now));
+  await (ticking ? page.clock.install({ time: new Date(now) }) : page.clock.setFixedTime(new Date(now)));
   page.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(policy && /Content Security Policy|TrustedHTML|Trusted Type/.test(m.text())) && !(offline && /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|404|503/.test(m.text()))) complaints.push(m.text()); });
   page.on('pageerror', e => complaints.push(String(e)));
   page.on('dialog', d => { complaints.push('a dialog: ' + d.message()); d.dismiss(); });
@@ -144,6 +144,13 @@ await test('an alert opens by click and by URL', async page => {
   await page.locator('h1.title', { hasText: 'ann bought 2 pizzas' }).waitFor();
   await page.keyboard.press('u');
   await count(page, 8);
+  // Whoever goes on before an alert has come does not get it afterwards.
+  await page.route('**/api/v1/alerts/*', async route => { await new Promise(done => setTimeout(done, 300)); await route.continue(); });
+  await rows(page).first().locator('.say').click();
+  await page.goBack();
+  await count(page, 8);
+  await page.waitForTimeout(600);
+  assert.equal(await page.locator('h1.title').count(), 0);
 });
 
 await test('an alert that is not kept says what to do', async page => {
@@ -247,6 +254,7 @@ await test('a restarted server is caught up with', async page => {
   await page.locator('#state', { hasText: 'Reconnecting' }).waitFor();
   await page.locator('#banner', { hasText: 'Disconnected from the server' }).waitFor();
   await accessible(page);
+  assert.equal(await page.locator('#rate').textContent(), '–');
   await shot(page, 'disconnected');
   await ask('/start'); // has the seven, and an eighth that nobody has seen
   await count(page, 8);
@@ -264,6 +272,33 @@ await test('a connection that is cut goes on where it was', async page => {
   await count(page, 8);
   await live(page);
 }, { offline: true });
+
+await test('a connection that is silent is stale, and is given up', async page => {
+  await live(page);
+  await page.clock.fastForward(21_000);
+  await page.locator('#state', { hasText: 'Stale' }).waitFor();
+  await page.locator('#banner', { hasText: 'Nothing was heard' }).waitFor();
+  await page.clock.fastForward(20_000);
+  await live(page);
+  await ask('/publish');
+  await count(page, 8);
+}, { ticking: true });
+
+await test('nothing moves under the hand', async page => {
+  await live(page);
+  await page.keyboard.press('j'); // the focus is in the list
+  await ask('/publish');
+  await page.locator('#new', { hasText: '1 new alert' }).waitFor();
+  await page.keyboard.press('.');
+  await count(page, 8);
+  await ask('/publish?guest=1&count=40'); // the focus has left it
+  await count(page, 48);
+  await page.mouse.wheel(0, 300);
+  await page.waitForFunction(() => scrollY > 8);
+  await ask('/publish?guest=90');
+  await page.locator('#new', { hasText: '1 new alert' }).waitFor();
+  assert.equal(await rows(page).count(), 48);
+});
 
 await test('the first run says what to do', async page => {
   await page.locator('.empty h2', { hasText: 'Waiting for the first event' }).waitFor();
