@@ -94,15 +94,28 @@ func (k *Keyspace) touch(hashes []uint64) {
 		}
 	}
 	for i := range hashes {
-		if h := k.lines[i]; h != 0 {
-			m := &k.metas[h-1]
-			if m.flags&live != 0 {
-				b := k.slabs[m.class].bytes(m.block)
-				sum += uint64(b[0]) + uint64(b[min(64, len(b)-1)]) + uint64(b[min(128, len(b)-1)])
+		b := k.touched(i)
+		for at := 0; at < len(b) && at < k.layout.tails; at += 64 {
+			sum += uint64(b[at])
+		}
+	}
+	for i := range hashes {
+		if b := k.touched(i); b != nil {
+			for _, c := range k.layout.cells {
+				at := int(le.Uint32(b[c.slot.dir:])) + c.w.Hot(b[c.slot.from:c.slot.to])
+				sum += uint64(b[min(at, len(b)-1)])
 			}
 		}
 	}
 	k.sink += sum
+}
+
+// touched returns the block that Touch found at place i of its batch.
+func (k *Keyspace) touched(i int) []byte {
+	if h := k.lines[i]; h != 0 && k.metas[h-1].flags&live != 0 {
+		return k.block(Handle(h - 1))
+	}
+	return nil
 }
 
 // Find returns the handle of a key's context in memory.

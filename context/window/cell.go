@@ -84,14 +84,16 @@ const (
 type Cell struct {
 	Drops Drops // what gave way so far
 
-	spec   Spec
-	form   form
-	agg    aggregate // nil for formRecent
-	keyLen int       // bytes of an entry before its aggregate (of a row: before its value)
-	stride int       // of an entry; for Distinct the narrowest
-	max    int       // entries
-	span   int64     // panes before the one that holds t
-	step   int64     // nanoseconds of a sliding window's pane
+	spec    Spec
+	form    form
+	agg     aggregate  // nil for formRecent
+	folds   bool       // the head keeps the fold of all panes but the newest: a sliding window of aggregates of fixed size
+	inverse invertible // agg, when folds can lose an older pane to the bit
+	keyLen  int        // bytes of an entry before its aggregate (of a row: before its value)
+	stride  int        // of an entry; for Distinct the narrowest
+	max     int        // entries
+	span    int64      // panes before the one that holds t
+	step    int64      // nanoseconds of a sliding window's pane
 
 	at, horizon bucket // the last buckets looked up
 	acc         [wideSize]byte
@@ -131,6 +133,10 @@ func NewCell(s Spec) (*Cell, error) {
 	case s.Window.Kind == Session:
 		c.form, c.max, c.keyLen = formSessions, maxSessions, 16
 	}
+	c.folds = c.form == formPanes && c.span > 0 && s.Family != Distinct
+	if c.folds {
+		c.inverse, _ = c.agg.(invertible)
+	}
 	c.stride = c.keyLen + c.agg.size()
 	if c.form == formRows {
 		c.stride = c.keyLen + rowBytes(s)
@@ -146,7 +152,7 @@ func (c *Cell) Spec() Spec { return c.spec }
 
 // HeadSize is the size of the head in bytes, a multiple of 8.
 func (c *Cell) HeadSize() int {
-	if c.form == formPanes && c.folds() {
+	if c.folds {
 		return headRun + 8 + c.agg.size()
 	}
 	return headRun
@@ -179,9 +185,6 @@ func (c *Cell) TailBytes(samples int) int {
 // Empty reports whether the state is that of a key without samples, as far as it was told; expired panes may still be there.
 func (c *Cell) Empty(head []byte) bool { return le.Uint16(head[2:]) == 0 }
 
-// folds reports whether the head keeps the fold of all panes but the newest: a sliding window of aggregates of fixed size.
-func (c *Cell) folds() bool { return c.span > 0 && c.spec.Family != Distinct }
-
 // Add absorbs a sample at an instant, with one value per field. When the tail is too short, it returns how many bytes it has to have;
 // the caller appends zeros and calls again. What no event at or after the watermark can read may be forgotten.
 func (c *Cell) Add(head, tail []byte, at event.Time, values []event.Value, watermark event.Time) (need int) {
@@ -208,6 +211,15 @@ func (c *Cell) Read(head, tail []byte, agg Agg, at event.Time, dst []event.Value
 		return c.readSessions(head, tail, agg, at, dst)
 	}
 	return c.readRecent(head, tail, agg, at, dst)
+}
+
+// Hot is where in the tail the newest entry is, which the next event most likely changes.
+func (c *Cell) Hot(head []byte) int {
+	if c.form == formRecent {
+		return 0
+	}
+	r := c.run(head, nil)
+	return max(0, r.first+r.n-1) * r.stride
 }
 
 // pane returns the pane of an instant: its number in a sliding window, the start of a calendar's bucket, 0 in a window that has one.

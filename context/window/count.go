@@ -5,11 +5,19 @@ import "insolite/internal/event"
 // aggregate is the code of one family of fixed or bounded size. Its state starts with the number of samples; zero bytes are the empty
 // state. Merging a, which is older, with b gives the state of both; where the order of samples matters, b's come after a's.
 type aggregate interface {
-	size() int                              // bytes, a multiple of 8; for Distinct of the narrowest
-	add(s []byte, v *event.Value)           // absorb a sample
-	merge(a, b []byte)                      // a becomes a and b
-	read(s []byte, agg Agg, v *event.Value) // the value
-	commutes() bool                         // the order of samples never shows in a bit, so that an older pane may change under a fold
+	size() int                                               // bytes, a multiple of 8; for Distinct of the narrowest
+	add(s []byte, v *event.Value)                            // absorb a sample
+	merge(a, b []byte)                                       // a becomes a and b
+	fold(a, entries []byte, stride int)                      // a becomes a and the states at every stride of entries, in order
+	read(s []byte, agg Agg, v *event.Value)                  // the value
+	both(a, b []byte, agg Agg, v *event.Value) (samples int) // the value of a and b, and their samples; both stay as they are
+	commutes() bool                                          // the order of samples never shows in a bit, so that an older pane may change under a fold
+}
+
+// invertible is an aggregate that can take an older pane out of a fold, to the bit.
+type invertible interface {
+	aggregate
+	unmerge(a, b []byte) // a, which has b, becomes a without b
 }
 
 func newAggregate(s Spec) aggregate {
@@ -39,5 +47,21 @@ func (count) size() int                    { return 8 }
 func (count) commutes() bool               { return true }
 func (count) add(s []byte, _ *event.Value) { setSamples(s, samples(s)+1) }
 func (count) merge(a, b []byte)            { setSamples(a, samples(a)+samples(b)) }
+func (count) unmerge(a, b []byte)          { setSamples(a, samples(a)-samples(b)) }
+
+func (count) fold(a, entries []byte, stride int) {
+	n := samples(a)
+	for len(entries) > 0 {
+		n += samples(entries)
+		entries = entries[min(stride, len(entries)):]
+	}
+	setSamples(a, n)
+}
 
 func (count) read(s []byte, _ Agg, v *event.Value) { *v = event.IntValue(int64(samples(s))) }
+
+func (count) both(a, b []byte, _ Agg, v *event.Value) (n int) {
+	n = int(samples(a) + samples(b))
+	*v = event.IntValue(int64(n))
+	return n
+}

@@ -118,6 +118,21 @@ func (d distinct) merge(a, b []byte) {
 	}
 }
 
+func (d distinct) fold(a, entries []byte, stride int) {
+	for len(entries) > 0 {
+		d.merge(a, entries)
+		entries = entries[min(stride, len(entries)):]
+	}
+}
+
+func (d distinct) both(a, b []byte, agg Agg, v *event.Value) int {
+	var acc [wideSize]byte
+	copy(acc[:], a)
+	d.merge(acc[:], b)
+	d.read(acc[:], agg, v)
+	return int(samples(acc[:]))
+}
+
 func (distinct) read(s []byte, _ Agg, v *event.Value) {
 	n := le.Uint32(s[8:])
 	if n != registered {
@@ -150,7 +165,7 @@ func (c *Cell) sample(values []event.Value) *event.Value {
 }
 
 // exactDistinct counts the different hashes of rows.
-func (c *Cell) exactDistinct(r run, lo, hi int) int64 {
+func (c *Cell) exactDistinct(r *run, lo, hi int) int64 {
 	c.hashes = c.hashes[:0]
 	for i := lo; i < hi; i++ {
 		c.hashes = append(c.hashes, le.Uint64(r.at(i)[8:]))

@@ -40,6 +40,22 @@ func (e extremes) merge(a, b []byte) {
 	}
 }
 
+func (e extremes) fold(a, entries []byte, stride int) {
+	for len(entries) > 0 {
+		e.merge(a, entries[:e.size()])
+		entries = entries[min(stride, len(entries)):]
+	}
+}
+
+func (e extremes) both(a, b []byte, agg Agg, v *event.Value) int {
+	var acc [40]byte
+	s := acc[:e.size()]
+	copy(s, a)
+	e.merge(s, b)
+	e.read(s, agg, v)
+	return int(samples(s))
+}
+
 func (e extremes) read(s []byte, agg Agg, v *event.Value) {
 	if samples(s) == 0 {
 		*v = event.Value{}

@@ -1,25 +1,30 @@
 package window
 
-import "insolite/internal/event"
+import (
+	"math"
+
+	"insolite/internal/event"
+)
 
 // maxPanes is how many panes a key's sliding window or calendar may have at once. 61 are in the window; more are kept while events of
 // different times are not late yet, or lie ahead of the watermark. 8192 seconds of disorder for a window of a minute is a broken source.
 const maxPanes = 8192
 
-// The head of a cell with folds, behind the run.
+// The head of a cell with folds. Only a run of Distinct has a stride at foldFirst.
 const (
+	foldFirst = 4       // u16: how many panes lie before the fold's
 	foldPane  = headRun // i64: the pane before which the fold ends
 	foldState = headRun + 8
 )
 
 func (c *Cell) run(head, tail []byte) run {
-	stride := c.stride
+	r := run{head, tail, c.stride, int(le.Uint16(head)), int(le.Uint16(head[2:]))}
 	if c.spec.Family == Distinct {
 		if s := int(le.Uint16(head[4:])); s != 0 {
-			stride = s
+			r.stride = s
 		}
 	}
-	return run{head, tail, stride}
+	return r
 }
 
 func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, watermark event.Time) (need int) {
@@ -27,43 +32,60 @@ func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, w
 	r := c.run(head, tail)
 	i := r.after(p) - 1
 	if i < 0 || r.key(i) != p {
-		if r.len() == c.max || (r.first()+r.len()+1)*r.stride > len(tail) {
-			c.forget(head, r, r.before(c.dead(watermark)))
-		}
-		if r.len() >= c.max {
-			c.Drops.Panes++
-			c.forget(head, r, 1)
-		}
-		if need = r.room(); need > 0 {
+		if i, need = c.open(&r, i+1, p, watermark); need > 0 {
 			return need
 		}
-		i = r.after(p)
-		le.PutUint64(r.insert(i), uint64(p))
 	}
-	if need = c.wide(&r, i, v); need > 0 {
-		return need
+	if c.spec.Family == Distinct {
+		if need = c.wide(&r, i, v); need > 0 {
+			return need
+		}
 	}
 	c.agg.add(r.at(i)[8:], v)
-	c.foldAdded(head, p, v)
+	if c.folds && p < c.foldEnd(head) {
+		c.addFolded(head, p, v)
+	}
 	return 0
 }
 
-// forget drops the first n panes, and the fold when one of them is in it.
-func (c *Cell) forget(head []byte, r run, n int) {
-	if n == 0 {
-		return
+// open makes an empty pane p at place i, or returns the bytes that the tail needs for it.
+func (c *Cell) open(r *run, i int, p int64, watermark event.Time) (at, need int) {
+	if r.full() || r.n == c.max {
+		if i == r.n && c.inverse != nil && flags(r.head)&foldValid != 0 {
+			c.moveFold(r, p) // while what leaves is still there
+		}
+		gone := r.before(c.dead(watermark))
+		if r.n-gone >= c.max {
+			c.Drops.Panes++
+			gone++
+		}
+		c.forget(r, gone)
+		i = max(0, i-gone)
 	}
-	if c.folds() && r.key(n-1) >= int64(le.Uint64(head[foldPane:]))-c.span {
-		setFlags(head, 0)
+	if need = r.room(); need > 0 {
+		return 0, need
+	}
+	if i < r.n && c.folds && flags(r.head)&foldValid != 0 && p < c.foldEnd(r.head)-c.span {
+		le.PutUint16(r.head[foldFirst:], le.Uint16(r.head[foldFirst:])+1)
+	}
+	le.PutUint64(r.insert(i), uint64(p))
+	return i, 0
+}
+
+// forget drops the first n panes, and the fold when one of them is in it.
+func (c *Cell) forget(r *run, n int) {
+	if c.folds {
+		first := int(le.Uint16(r.head[foldFirst:]))
+		if n > first {
+			setFlags(r.head, 0)
+		}
+		le.PutUint16(r.head[foldFirst:], uint16(max(0, first-n)))
 	}
 	r.dropFront(n)
 }
 
 // wide makes entry i wide enough for one more hash, or returns the bytes that the tail needs for it.
 func (c *Cell) wide(r *run, i int, v *event.Value) (need int) {
-	if c.spec.Family != Distinct {
-		return 0
-	}
 	s := r.at(i)[c.keyLen:]
 	if n := le.Uint32(s[8:]); n == registered || has(s, v.N) {
 		return 0
@@ -79,18 +101,22 @@ func (c *Cell) widen(r *run, width int) (need int) {
 	}
 	if need = r.widen(stride); need == 0 {
 		le.PutUint16(r.head[4:], uint16(stride))
-		r.stride = stride
 	}
 	return need
 }
 
-// foldAdded keeps the fold true after pane p has absorbed v.
-func (c *Cell) foldAdded(head []byte, p int64, v *event.Value) {
-	if !c.folds() || flags(head)&foldValid == 0 {
-		return
+// foldEnd returns the pane before which the fold ends; without a fold none is before it.
+func (c *Cell) foldEnd(head []byte) int64 {
+	if flags(head)&foldValid == 0 {
+		return math.MinInt64
 	}
-	switch f := int64(le.Uint64(head[foldPane:])); {
-	case p >= f || p < f-c.span:
+	return int64(le.Uint64(head[foldPane:]))
+}
+
+// addFolded keeps the fold true after pane p before its end has absorbed v.
+func (c *Cell) addFolded(head []byte, p int64, v *event.Value) {
+	switch {
+	case p < c.foldEnd(head)-c.span:
 	case c.agg.commutes():
 		c.agg.add(head[foldState:], v)
 	default:
@@ -99,52 +125,65 @@ func (c *Cell) foldAdded(head []byte, p int64, v *event.Value) {
 }
 
 // moveFold makes the head's fold that of the panes p-span to p-1. No pane is behind p.
-func (c *Cell) moveFold(head []byte, r run, p int64) {
-	fold, from := head[foldState:foldState+c.agg.size()], 0
-	if flags(head)&foldValid != 0 {
-		f := int64(le.Uint64(head[foldPane:]))
-		if f == p {
-			return
-		}
-		if i := r.before(f - c.span); f < p && (i == r.len() || r.key(i) >= p-c.span) {
-			from = r.before(f) // nothing leaves: go on from here
-		} else {
-			f = p - c.span
-			clear(fold)
-			from = r.before(f)
-		}
-	} else {
+func (c *Cell) moveFold(r *run, p int64) {
+	fold := r.head[foldState : foldState+c.agg.size()]
+	f := c.foldEnd(r.head)
+	first, from := 0, 0
+	if f == math.MinInt64 || f > p {
 		clear(fold)
-		from = r.before(p - c.span)
+		first = r.before(p - c.span)
+		from = first
+	} else {
+		was := int(le.Uint16(r.head[foldFirst:]))
+		for first = was; first < r.n && r.key(first) < p-c.span; first++ { // each pane leaves once
+		}
+		from = r.upTo(f)
+		switch {
+		case first == was: // go on from here
+		case c.inverse != nil && from > first:
+			for ; was < first; was++ {
+				c.inverse.unmerge(fold, r.at(was)[8:])
+			}
+		default:
+			clear(fold)
+			from = first
+		}
 	}
-	for i := from; i < r.len() && r.key(i) < p; i++ {
-		c.agg.merge(fold, r.at(i)[8:])
+	end := r.n
+	if end > 0 && r.key(end-1) == p {
+		end--
 	}
-	le.PutUint64(head[foldPane:], uint64(p))
-	setFlags(head, foldValid)
+	if from < end {
+		c.agg.fold(fold, r.states(from, end, 8), r.stride)
+	}
+	le.PutUint16(r.head[foldFirst:], uint16(first))
+	le.PutUint64(r.head[foldPane:], uint64(p))
+	setFlags(r.head, foldValid)
 }
 
 func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
 	p, r := c.pane(at), c.run(head, tail)
-	n := r.len()
+	read := Reading{From: c.at.from - event.Time(c.span*c.step), To: at}
+	if c.folds && r.n > 0 && p >= r.key(r.n-1) {
+		if c.foldEnd(head) != p {
+			c.moveFold(&r, p)
+		}
+		fold := head[foldState:]
+		if r.key(r.n-1) == p {
+			read.Samples = c.agg.both(fold, r.at(r.n - 1)[8:], agg, &dst[0])
+			return read
+		}
+		c.agg.read(fold, agg, &dst[0])
+		read.Samples = int(samples(fold))
+		return read
+	}
 	acc := c.zeroed()
-	if c.folds() && n > 0 && p >= r.key(n-1) {
-		c.moveFold(head, r, p)
-		copy(acc, head[foldState:foldState+c.agg.size()])
-		if r.key(n-1) == p {
-			c.agg.merge(acc, r.at(n - 1)[8:])
-		}
-	} else {
-		for i := r.before(p - c.span); i < n && r.key(i) <= p; i++ {
-			c.agg.merge(acc, r.at(i)[8:])
-		}
+	if lo, hi := r.before(p-c.span), r.upTo(p+1); lo < hi {
+		c.agg.fold(acc, r.states(lo, hi, 8), r.stride)
 	}
 	c.agg.read(acc, agg, &dst[0])
-	from := c.at.from
-	if c.span > 0 {
-		from -= event.Time(c.span * c.step)
-	}
-	return Reading{Samples: int(samples(acc)), From: from, To: at}
+	read.Samples = int(samples(acc))
+	return read
 }
 
 // zeroed returns an empty state to fold into.

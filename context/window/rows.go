@@ -18,15 +18,15 @@ func rowBytes(s Spec) int {
 // addRow keeps a sample as a row: by (time, log order), or by log order in a window of events. At most c.max rows are kept.
 func (c *Cell) addRow(head, tail []byte, at event.Time, values []event.Value, watermark event.Time) (need int) {
 	v, r := c.sample(values), c.run(head, tail)
-	if r.len() == c.max || (r.first()+r.len()+1)*r.stride > len(tail) {
+	if r.n == c.max || r.full() {
 		r.dropFront(r.before(int64(c.readable(watermark))))
 	}
 	byLog := c.spec.Window.Kind == Events
-	i := r.len()
+	i := r.n
 	if !byLog {
 		i = r.after(int64(at))
 	}
-	if r.len() == c.max {
+	if r.n == c.max {
 		if !byLog {
 			c.Drops.Rows++
 			if i == 0 {
@@ -67,7 +67,7 @@ func (c *Cell) readable(watermark event.Time) event.Time {
 }
 
 // rows returns the rows that are in the window of an event at an instant.
-func (c *Cell) rows(r run, at event.Time) (lo, hi int) {
+func (c *Cell) rows(r *run, at event.Time) (lo, hi int) {
 	switch w := c.spec.Window; w.Kind {
 	case Exact:
 		return r.before(int64(at.Add(1 - w.Length))), r.after(int64(at))
@@ -83,30 +83,30 @@ func (c *Cell) rows(r run, at event.Time) (lo, hi int) {
 		for reach := int64(at.Add(-w.Length)); lo > 0 && r.key(lo-1) >= reach; lo-- {
 			reach = int64(event.Time(r.key(lo - 1)).Add(-w.Length))
 		}
-		for reach := int64(at.Add(w.Length)); hi < r.len() && r.key(hi) <= reach; hi++ {
+		for reach := int64(at.Add(w.Length)); hi < r.n && r.key(hi) <= reach; hi++ {
 			reach = int64(event.Time(r.key(hi)).Add(w.Length))
 		}
 		return lo, hi
 	}
-	return 0, r.len()
+	return 0, r.n
 }
 
 func (c *Cell) readRows(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
 	r := c.run(head, tail)
-	lo, hi := c.rows(r, at)
+	lo, hi := c.rows(&r, at)
 	switch {
 	case c.spec.Family == Count:
 		dst[0] = event.IntValue(int64(hi - lo))
 	case c.spec.Family == Distinct && c.spec.Exact:
-		dst[0] = event.IntValue(c.exactDistinct(r, lo, hi))
+		dst[0] = event.IntValue(c.exactDistinct(&r, lo, hi))
 	default:
-		c.foldRows(r, lo, hi, agg, &dst[0])
+		c.foldRows(&r, lo, hi, agg, &dst[0])
 	}
-	return c.rowsReading(r, lo, hi, at)
+	return c.rowsReading(&r, lo, hi, at)
 }
 
 // foldRows folds row by row, in the order in which they are kept.
-func (c *Cell) foldRows(r run, lo, hi int, agg Agg, dst *event.Value) {
+func (c *Cell) foldRows(r *run, lo, hi int, agg Agg, dst *event.Value) {
 	acc := c.zeroed()
 	v := &c.sampled
 	*v = event.Value{Kind: c.spec.Kinds[0]}
@@ -121,7 +121,7 @@ func (c *Cell) foldRows(r run, lo, hi int, agg Agg, dst *event.Value) {
 	c.agg.read(acc, agg, dst)
 }
 
-func (c *Cell) rowsReading(r run, lo, hi int, at event.Time) Reading {
+func (c *Cell) rowsReading(r *run, lo, hi int, at event.Time) Reading {
 	read := Reading{Samples: hi - lo, From: event.NoTime, To: at}
 	switch c.spec.Window.Kind {
 	case Events:

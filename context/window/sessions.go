@@ -9,7 +9,7 @@ const maxSessions = 1024
 func sessionEnd(e []byte) event.Time { return event.Time(le.Uint64(e[8:])) }
 
 // joined returns the sessions that an event at an instant joins: [lo, hi), at most two.
-func (c *Cell) joined(r run, at event.Time) (lo, hi int) {
+func (c *Cell) joined(r *run, at event.Time) (lo, hi int) {
 	gap := c.spec.Window.Length
 	hi = r.after(int64(at.Add(gap)))
 	lo = hi
@@ -21,12 +21,12 @@ func (c *Cell) joined(r run, at event.Time) (lo, hi int) {
 
 func (c *Cell) addSession(head, tail []byte, at event.Time, values []event.Value, watermark event.Time) (need int) {
 	v, r := c.sample(values), c.run(head, tail)
-	lo, hi := c.joined(r, at)
+	lo, hi := c.joined(&r, at)
 	if lo == hi {
-		if r.len() == c.max || (r.first()+r.len()+1)*r.stride > len(tail) {
-			c.endSessions(r, watermark)
+		if r.n == c.max || r.full() {
+			c.endSessions(&r, watermark)
 		}
-		if r.len() == c.max {
+		if r.n == c.max {
 			c.Drops.Sessions++
 			r.dropFront(1)
 		}
@@ -44,8 +44,10 @@ func (c *Cell) addSession(head, tail []byte, at event.Time, values []event.Value
 			return need
 		}
 	}
-	if need = c.wide(&r, lo, v); need > 0 {
-		return need
+	if c.spec.Family == Distinct {
+		if need = c.wide(&r, lo, v); need > 0 {
+			return need
+		}
 	}
 	e := r.at(lo)
 	le.PutUint64(e, uint64(min(r.key(lo), int64(at))))
@@ -74,9 +76,9 @@ func (c *Cell) mergeSessions(r *run, i int) (need int) {
 }
 
 // endSessions forgets the sessions that no event at or after the watermark can join.
-func (c *Cell) endSessions(r run, watermark event.Time) {
+func (c *Cell) endSessions(r *run, watermark event.Time) {
 	n := 0
-	for n < r.len() && sessionEnd(r.at(n)).Add(c.spec.Window.Length) < watermark {
+	for n < r.n && sessionEnd(r.at(n)).Add(c.spec.Window.Length) < watermark {
 		n++
 	}
 	r.dropFront(n)
@@ -84,7 +86,7 @@ func (c *Cell) endSessions(r run, watermark event.Time) {
 
 func (c *Cell) readSessions(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
 	r := c.run(head, tail)
-	lo, hi := c.joined(r, at)
+	lo, hi := c.joined(&r, at)
 	acc := c.zeroed()
 	read := Reading{From: at, To: at}
 	for i := lo; i < hi; i++ {

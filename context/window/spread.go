@@ -10,43 +10,75 @@ import (
 // The standard deviation is √(M2/(n-1)). Below two samples, or when it is not finite: unknown.
 type spread struct{}
 
+// moments is the state of spread.
+type moments struct {
+	n        uint64
+	mean, m2 float64
+}
+
+func loadMoments(s []byte) moments {
+	_ = s[23]
+	return moments{le.Uint64(s), getFloat(s, 8), getFloat(s, 16)}
+}
+
+func (a moments) store(s []byte) {
+	_ = s[23]
+	le.PutUint64(s, a.n)
+	putFloat(s, 8, a.mean)
+	putFloat(s, 16, a.m2)
+}
+
+func (a moments) plus(b moments) moments {
+	if b.n == 0 {
+		return a
+	}
+	if a.n == 0 {
+		return b
+	}
+	na, nb, n := float64(a.n), float64(b.n), float64(a.n+b.n)
+	d := b.mean - a.mean
+	return moments{
+		n:    a.n + b.n,
+		mean: a.mean + float64(d*float64(nb/n)),
+		m2:   a.m2 + b.m2 + float64(float64(d*d)*float64(float64(na*nb)/n)),
+	}
+}
+
+func (a moments) read(v *event.Value) {
+	if a.n < 2 {
+		*v = event.Value{}
+		return
+	}
+	*v = finite(math.Sqrt(a.m2 / float64(a.n-1)))
+}
+
 func (spread) size() int      { return 24 }
 func (spread) commutes() bool { return false }
 
 func (spread) add(s []byte, v *event.Value) {
-	n, x := samples(s)+1, v.Float()
-	m := getFloat(s, 8)
-	d := x - m
-	m += d / float64(n)
-	setSamples(s, n)
-	putFloat(s, 8, m)
-	putFloat(s, 16, getFloat(s, 16)+float64(d*(x-m)))
+	m, x := loadMoments(s), v.Float()
+	m.n++
+	d := x - m.mean
+	m.mean += d / float64(m.n)
+	m.m2 += float64(d * (x - m.mean))
+	m.store(s)
 }
 
-func (spread) merge(a, b []byte) {
-	na, nb := samples(a), samples(b)
-	if nb == 0 {
-		return
+func (spread) merge(a, b []byte) { loadMoments(a).plus(loadMoments(b)).store(a) }
+
+func (spread) fold(a, entries []byte, stride int) {
+	m := loadMoments(a)
+	for len(entries) > 0 {
+		m = m.plus(loadMoments(entries))
+		entries = entries[min(stride, len(entries)):]
 	}
-	if na == 0 {
-		copy(a, b[:24])
-		return
-	}
-	n := na + nb
-	d := getFloat(b, 8) - getFloat(a, 8)
-	m := getFloat(a, 8) + float64(d*float64(float64(nb)/float64(n)))
-	both := float64(float64(na)*float64(nb)) / float64(n)
-	m2 := getFloat(a, 16) + getFloat(b, 16) + float64(float64(d*d)*both)
-	setSamples(a, n)
-	putFloat(a, 8, m)
-	putFloat(a, 16, m2)
+	m.store(a)
 }
 
-func (spread) read(s []byte, _ Agg, v *event.Value) {
-	n := samples(s)
-	if n < 2 {
-		*v = event.Value{}
-		return
-	}
-	*v = finite(math.Sqrt(getFloat(s, 16) / float64(n-1)))
+func (spread) read(s []byte, _ Agg, v *event.Value) { loadMoments(s).read(v) }
+
+func (spread) both(a, b []byte, _ Agg, v *event.Value) int {
+	m := loadMoments(a).plus(loadMoments(b))
+	m.read(v)
+	return int(m.n)
 }

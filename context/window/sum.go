@@ -12,75 +12,138 @@ import (
 // Empty: sum 0, avg unknown; a sum beyond 64 bits is unknown.
 type sumInts struct{}
 
+// intSum is the state of sumInts.
+type intSum struct{ n, lo, hi uint64 }
+
+func loadIntSum(s []byte) intSum {
+	_ = s[23]
+	return intSum{le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:])}
+}
+
+func (a intSum) store(s []byte) {
+	_ = s[23]
+	le.PutUint64(s, a.n)
+	le.PutUint64(s[8:], a.lo)
+	le.PutUint64(s[16:], a.hi)
+}
+
+func (a intSum) plus(b intSum) intSum {
+	lo, carry := bits.Add64(a.lo, b.lo, 0)
+	hi, _ := bits.Add64(a.hi, b.hi, carry)
+	return intSum{a.n + b.n, lo, hi}
+}
+
+func (a intSum) minus(b intSum) intSum {
+	lo, borrow := bits.Sub64(a.lo, b.lo, 0)
+	hi, _ := bits.Sub64(a.hi, b.hi, borrow)
+	return intSum{a.n - b.n, lo, hi}
+}
+
+func (a intSum) read(agg Agg, v *event.Value) {
+	fits := int64(a.hi) == int64(a.lo)>>63
+	switch {
+	case agg == AggAvg && fits:
+		*v = mean(float64(int64(a.lo)), a.n)
+	case agg == AggAvg:
+		*v = mean(float64(float64(int64(a.hi))*(1<<64))+float64(a.lo), a.n)
+	case fits:
+		*v = event.IntValue(int64(a.lo))
+	default:
+		*v = event.Value{}
+	}
+}
+
 func (sumInts) size() int      { return 24 }
 func (sumInts) commutes() bool { return true }
 
 func (sumInts) add(s []byte, v *event.Value) {
-	setSamples(s, samples(s)+1)
-	addInt128(s, v.N, uint64(v.Int()>>63))
+	loadIntSum(s).plus(intSum{1, v.N, uint64(v.Int() >> 63)}).store(s)
 }
 
-func (sumInts) merge(a, b []byte) {
-	setSamples(a, samples(a)+samples(b))
-	addInt128(a, le.Uint64(b[8:]), le.Uint64(b[16:]))
-}
+func (sumInts) merge(a, b []byte)   { loadIntSum(a).plus(loadIntSum(b)).store(a) }
+func (sumInts) unmerge(a, b []byte) { loadIntSum(a).minus(loadIntSum(b)).store(a) }
 
-func addInt128(s []byte, lo, hi uint64) {
-	lo, carry := bits.Add64(le.Uint64(s[8:]), lo, 0)
-	hi, _ = bits.Add64(le.Uint64(s[16:]), hi, carry)
-	le.PutUint64(s[8:], lo)
-	le.PutUint64(s[16:], hi)
-}
-
-func (sumInts) read(s []byte, agg Agg, v *event.Value) {
-	n, lo, hi := samples(s), le.Uint64(s[8:]), int64(le.Uint64(s[16:]))
-	fits := hi == int64(lo)>>63
-	switch {
-	case agg == AggAvg && fits:
-		*v = mean(float64(int64(lo)), n)
-	case agg == AggAvg:
-		*v = mean(float64(float64(hi)*(1<<64))+float64(lo), n)
-	case fits:
-		*v = event.IntValue(int64(lo))
-	default:
-		*v = event.Value{}
+func (sumInts) fold(a, entries []byte, stride int) {
+	sum := loadIntSum(a)
+	for len(entries) > 0 {
+		sum = sum.plus(loadIntSum(entries))
+		entries = entries[min(stride, len(entries)):]
 	}
+	sum.store(a)
+}
+
+func (sumInts) read(s []byte, agg Agg, v *event.Value) { loadIntSum(s).read(agg, v) }
+
+func (sumInts) both(a, b []byte, agg Agg, v *event.Value) int {
+	sum := loadIntSum(a).plus(loadIntSum(b))
+	sum.read(agg, v)
+	return int(sum.n)
 }
 
 // sumNumbers is {n, sum}. A pane's sum starts with its first value; the fold of panes starts with the first sum. Empty: sum 0, avg
 // unknown; what is not finite is unknown.
 type sumNumbers struct{}
 
+// numberSum is the state of sumNumbers.
+type numberSum struct {
+	n   uint64
+	sum float64
+}
+
+func loadNumberSum(s []byte) numberSum {
+	_ = s[15]
+	return numberSum{le.Uint64(s), getFloat(s, 8)}
+}
+
+func (a numberSum) store(s []byte) {
+	_ = s[15]
+	le.PutUint64(s, a.n)
+	putFloat(s, 8, a.sum)
+}
+
+// plus starts with the first sum, so that the sum of negative zeros is one.
+func (a numberSum) plus(b numberSum) numberSum {
+	switch {
+	case a.n == 0:
+		return b
+	case b.n == 0:
+		return a
+	}
+	return numberSum{a.n + b.n, a.sum + b.sum}
+}
+
+func (a numberSum) read(agg Agg, v *event.Value) {
+	if agg == AggAvg {
+		*v = mean(a.sum, a.n)
+		return
+	}
+	*v = finite(a.sum)
+}
+
 func (sumNumbers) size() int      { return 16 }
 func (sumNumbers) commutes() bool { return false }
 
 func (sumNumbers) add(s []byte, v *event.Value) {
-	n, x := samples(s), v.Float()
-	if n > 0 {
-		x = getFloat(s, 8) + x
-	}
-	setSamples(s, n+1)
-	putFloat(s, 8, x)
+	loadNumberSum(s).plus(numberSum{1, v.Float()}).store(s)
 }
 
-func (sumNumbers) merge(a, b []byte) {
-	na, nb := samples(a), samples(b)
-	switch {
-	case nb == 0:
-	case na == 0:
-		copy(a, b[:16])
-	default:
-		setSamples(a, na+nb)
-		putFloat(a, 8, getFloat(a, 8)+getFloat(b, 8))
+func (sumNumbers) merge(a, b []byte) { loadNumberSum(a).plus(loadNumberSum(b)).store(a) }
+
+func (sumNumbers) fold(a, entries []byte, stride int) {
+	sum := loadNumberSum(a)
+	for len(entries) > 0 {
+		sum = sum.plus(loadNumberSum(entries))
+		entries = entries[min(stride, len(entries)):]
 	}
+	sum.store(a)
 }
 
-func (sumNumbers) read(s []byte, agg Agg, v *event.Value) {
-	if agg == AggAvg {
-		*v = mean(getFloat(s, 8), samples(s))
-		return
-	}
-	*v = finite(getFloat(s, 8))
+func (sumNumbers) read(s []byte, agg Agg, v *event.Value) { loadNumberSum(s).read(agg, v) }
+
+func (sumNumbers) both(a, b []byte, agg Agg, v *event.Value) int {
+	sum := loadNumberSum(a).plus(loadNumberSum(b))
+	sum.read(agg, v)
+	return int(sum.n)
 }
 
 func mean(sum float64, n uint64) event.Value {
