@@ -65,7 +65,7 @@ func binaryCure(op string, a, b event.Kind) string {
 		return "; both sides must be of one kind"
 	case "+", "-", "*", "/", "%":
 		switch {
-		case a == text || b == text:
+		case op == "+" && (a == text || b == text):
 			return "; texts are joined in templates only"
 		case op == "%" && (a == event.KindNumber || b == event.KindNumber):
 			return "; it is for int only"

@@ -98,7 +98,10 @@ func (c *checker) arity(f *function, loc file.Location, args []ast.Node) bool {
 		return true
 	}
 	wanted := fmt.Sprint(f.least)
-	if f.most > f.least {
+	switch {
+	case f.most == f.least+1:
+		wanted = fmt.Sprintf("%d or %d", f.least, f.most)
+	case f.most > f.least:
 		wanted = fmt.Sprintf("%d to %d", f.least, f.most)
 	}
 	plural := "s"
@@ -131,7 +134,7 @@ func (c *checker) has(f *call) *code {
 func (c *checker) duration(f *call) *code {
 	s, ok := f.args[0].(*ast.StringNode)
 	if !ok {
-		return c.errorf(start(f.args[0]), `duration wants a literal, such as duration("5m")`)
+		return c.errorf(start(f.args[0]), `duration wants a literal; write duration("5m")`)
 	}
 	d, err := time.ParseDuration(s.Value)
 	if err != nil {

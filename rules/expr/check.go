@@ -105,6 +105,8 @@ func (c *checker) node(n ast.Node) *code {
 		return c.conditional(n)
 	case *ast.BuiltinNode:
 		return c.call(n.Name, n.Location(), n.Arguments)
+	case *ast.ChainNode:
+		return c.errorf(n.Location(), "?. is not supported; write x.y, which is unknown where it is missing")
 	case *ast.CallNode:
 		if id, ok := n.Callee.(*ast.IdentifierNode); ok {
 			return c.call(id.Value, id.Location(), n.Arguments)

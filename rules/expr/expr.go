@@ -41,7 +41,9 @@ package expr
 import (
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
@@ -175,11 +177,28 @@ func (c *checker) parse() ast.Node {
 	}
 	var fe *file.Error
 	if errors.As(err, &fe) {
-		c.errorf(fe.Location, "syntax: %s; check the quotes, brackets and operators here", fe.Message)
+		c.errorf(fe.Location, "syntax: %s%s", fe.Message, syntaxCure(fe.Message))
 	} else {
 		c.errorf(file.Location{}, "syntax: %s; check the quotes, brackets and operators", err)
 	}
 	return nil
+}
+
+var sqlWords = regexp.MustCompile(`Identifier\("(?i:(and|or|not|in|is|like|between))"\)`)
+
+// syntaxCure says what is usually meant by what the parser does not understand.
+func syntaxCure(message string) string {
+	switch {
+	case strings.Contains(message, `Operator("=")`):
+		return "; write == to compare"
+	case sqlWords.MatchString(message):
+		return "; the words of the language are and, or, not, in, matches, contains, startsWith, endsWith"
+	case strings.Contains(message, "token EOF"):
+		return "; something is missing at the end"
+	case strings.Contains(message, "parsing regexp"):
+		return "; patterns are written as in RE2"
+	}
+	return "; check the quotes, brackets and operators here"
 }
 
 func wantCure(want event.Kind) string {

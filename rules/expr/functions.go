@@ -151,7 +151,7 @@ func (c *checker) calendar(f *call) *code {
 func (c *checker) zone(arg ast.Node) *time.Location {
 	s, ok := arg.(*ast.StringNode)
 	if !ok {
-		c.errorf(start(arg), `the zone is a literal, such as "Europe/Rome"`)
+		c.errorf(start(arg), `the zone is a literal; write it like "Europe/Rome"`)
 		return nil
 	}
 	zone, err := time.LoadLocation(s.Value)

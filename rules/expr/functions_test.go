@@ -55,22 +55,6 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
-func TestFunctionErrors(t *testing.T) {
-	for text, want := range map[string]string{
-		`lower(rome.at)`: "lower does not apply to a time", `hour(name)`: "hour does not apply to a string", `hour(rome.at, "Rome/Europe")`: "not a known time zone",
-		`weekday(rome.at, "Local")`: "not a known time zone", `hour(rome.at, name)`: "the zone is a literal", `hour()`: "1 to 2 wanted",
-		`distance_km(rome)`: "2 wanted", `distance_km(rome, name)`: "wants a group with the numbers lat and lon", `speed_kmh(rome, bare)`: "bare does not hold it; add the event-time field to its fields",
-		`distance_km(rome, oslo)`: `no field "oslo"`,
-	} {
-		var problems diag.List
-		if Compile(text, event.KindMissing, places, nil, &problems) != nil {
-			t.Errorf("%s compiles", text)
-		} else if got := problems.Err().Error(); !strings.Contains(got, want) {
-			t.Errorf("%s: %s, want %s", text, got, want)
-		}
-	}
-}
-
 func TestRoundKinds(t *testing.T) {
 	for text, want := range map[string]event.Kind{
 		"round(count)": event.KindInt, "floor(count + 1)": event.KindInt, "ceil(-count)": event.KindInt, "sqrt(count)": event.KindNumber,

@@ -38,7 +38,7 @@ func (c *checker) inList(left, right ast.Node, args []ast.Node) *code {
 	}
 	name, ok := args[0].(*ast.StringNode)
 	if !ok {
-		return c.errorf(start(args[0]), `list wants a literal name, such as list("vpn_egress")`)
+		return c.errorf(start(args[0]), `list wants a literal name; write x in list("vpn_egress")`)
 	}
 	list := c.scope.Lookups.List(name.Value)
 	if list == nil {
@@ -84,7 +84,7 @@ func (c *checker) lookup(n *ast.MemberNode, args []ast.Node) *code {
 	key := c.check(args[1])
 	name, ok := args[0].(*ast.StringNode)
 	if !ok {
-		return c.errorf(start(args[0]), `lookup wants a literal name, such as lookup("merchants", merchant_id).country`)
+		return c.errorf(start(args[0]), `lookup wants a literal name; write lookup("merchants", merchant_id).country`)
 	}
 	table := c.scope.Lookups.Table(name.Value)
 	if table == nil {
@@ -95,7 +95,7 @@ func (c *checker) lookup(n *ast.MemberNode, args []ast.Node) *code {
 	}
 	member, ok := column.(*ast.StringNode)
 	if !ok {
-		return c.errorf(start(column), "the column of table %q is a name, such as lookup(%q, key).%s", name.Value, name.Value, table.Columns()[0])
+		return c.errorf(start(column), "the column of table %q is a name; write lookup(%q, key).%s", name.Value, name.Value, table.Columns()[0])
 	}
 	place, ok := table.Column(member.Value)
 	if !ok {

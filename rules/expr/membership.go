@@ -15,7 +15,7 @@ func (c *checker) matches(n *ast.BinaryNode) *code {
 	a := c.check(n.Left)
 	pattern, ok := n.Right.(*ast.StringNode)
 	if !ok {
-		return c.errorf(start(n.Right), `matches wants a literal pattern, such as "^4[0-9]+$"`)
+		return c.errorf(start(n.Right), `matches wants a literal pattern; write x matches "^4[0-9]+$"`)
 	}
 	re, err := regexp.Compile(pattern.Value)
 	if err != nil {
@@ -53,11 +53,11 @@ func (c *checker) in(n *ast.BinaryNode) *code {
 		elements = right.Nodes
 	case *ast.StringNode:
 		if a != nil && a.kind != event.KindIP {
-			return c.errorf(right.Location(), "in wants a list such as [%q]; only an ip may be in a single prefix", right.Value)
+			return c.errorf(right.Location(), "in wants a list, only an ip may be in a single prefix; write [%q]", right.Value)
 		}
 		elements = []ast.Node{right}
 	default:
-		return c.errorf(start(n.Right), `in wants a literal list, such as [1, 2], or list("name")`)
+		return c.errorf(start(n.Right), `in wants a literal list; write x in [1, 2] or x in list("name")`)
 	}
 	switch {
 	case a == nil:

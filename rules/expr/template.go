@@ -80,7 +80,7 @@ func CompileTemplate(text string, scope *Scope, at Locate, problems *diag.List) 
 		case e == nil:
 			failed = true
 		case decimals > decimalsMax:
-			complain(from+len(source), size-len(source), "at most 15 digits after the point are allowed")
+			complain(from+len(source), size-len(source), "at most 15 digits after the point are allowed; write {x:.2} for two")
 		case decimals >= 0 && !e.code.numeric():
 			complain(from+len(source), size-len(source), "a format applies to numbers, this is "+article(e.Kind())+"; remove it")
 		}
