@@ -1,0 +1,189 @@
+// Package ruletest runs the tests that stand in rules, through the engine that runs live.
+//
+//	results, problems := ruletest.Run(files, sources, lookups, ruletest.Options{})
+//	for _, r := range results {
+//		if !r.Passed() { … r.Problems … }
+//	}
+//
+// A test tells its rule a story and lists all alerts that the rule is to answer with, in order. The rule runs alone, live even if it is
+// disabled, from an empty context, with the test's lookups in the place of the configured ones; the records' own timestamps are the event
+// times. What differs is told at the place of the expectation, in the rule's terms: what was wanted, what came, and why.
+package ruletest
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"insolite/ingest"
+	"insolite/internal/diag"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+	"insolite/rules"
+	"insolite/rules/lookup"
+)
+
+// Options choose what runs. The zero Options run all.
+type Options struct {
+	Rule string // the id of the one rule to test; empty: all
+}
+
+// Result is what became of one test.
+type Result struct {
+	Rule     string
+	Name     string
+	Position diag.Position
+	Alerts   int            // raised
+	Problems []diag.Problem // what differs from what is expected, each at its place; none: passed
+}
+
+// Passed reports whether the rule answered as expected.
+func (r *Result) Passed() bool { return len(r.Problems) == 0 }
+
+// Run loads the rules and runs their tests, in the order of the files and of the rules in them. With errors in the list there are no results.
+func Run(files []rules.File, sources []*event.Source, lookups *lookup.Set, o Options) ([]Result, *diag.List) {
+	set, list := rules.Load(files, sources, lookups, rules.Options{})
+	if list.HasErrors() {
+		return nil, list
+	}
+	byPath := map[string]rules.File{}
+	for _, f := range files {
+		byPath[f.Path] = f
+	}
+	var results []Result
+	for _, r := range set.Rules {
+		if o.Rule != "" && o.Rule != r.ID {
+			continue
+		}
+		s := stage{file: byPath[r.Position.File], sources: sources, lookups: lookups, id: r.ID}
+		for i := range r.Tests {
+			results = append(results, s.test(i, &r.Tests[i]))
+		}
+	}
+	return results, list
+}
+
+// stage is where the tests of one rule run.
+type stage struct {
+	file    rules.File
+	sources []*event.Source
+	lookups *lookup.Set
+	id      string
+	set     *rules.Set // with the configured lookups; nil: not made yet
+}
+
+// test runs test i of the rule.
+func (s *stage) test(i int, t *rules.Test) Result {
+	result := Result{Rule: s.id, Name: t.Name, Position: t.Position}
+	set, err := s.setFor(t)
+	if err == nil {
+		var raised []raised
+		rule := set.Rule(s.id)
+		t = &rule.Tests[i] // its slots are those of this set
+		if raised, err = play(set, rule, t); err == nil {
+			c := checker{rule: rule, test: t, raised: raised}
+			result.Problems = c.check()
+			for _, r := range raised {
+				if r.fired() {
+					result.Alerts++
+				}
+			}
+		}
+	}
+	if err != nil {
+		result.Problems = []diag.Problem{{Position: t.Position, Message: err.Error(), Length: 1}}
+	}
+	for i := range result.Problems {
+		p := &result.Problems[i]
+		p.Snippet = line(s.file.Data, p.Position.Line)
+	}
+	return result
+}
+
+// line returns line n of a text, from 1.
+func line(text []byte, n int) string {
+	for l := range bytes.Lines(text) {
+		if n--; n == 0 {
+			return strings.TrimRight(string(l), "\r\n")
+		}
+	}
+	return ""
+}
+
+// setFor returns the rule alone, with the test's lookups.
+func (s *stage) setFor(t *rules.Test) (*rules.Set, error) {
+	if t.Lookups == nil && s.set != nil {
+		return s.set, nil
+	}
+	lookups := s.lookups
+	if t.Lookups != nil {
+		lookups = overlay(s.lookups, t.Lookups)
+	}
+	set, list := rules.Load([]rules.File{s.file}, s.sources, lookups, rules.Options{Only: s.id})
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("with the lookups of this test the rule does not load: %w", err)
+	}
+	if t.Lookups == nil {
+		s.set = set
+	}
+	return set, nil
+}
+
+// overlay returns the lookups with some of them replaced; a list may replace a table, and the other way round.
+func overlay(under, over *lookup.Set) *lookup.Set {
+	all := &lookup.Set{Lists: map[string]*lookup.List{}, Tables: map[string]*lookup.Table{}}
+	if under != nil {
+		maps.Copy(all.Lists, under.Lists)
+		maps.Copy(all.Tables, under.Tables)
+	}
+	for name := range over.Lists {
+		delete(all.Tables, name)
+	}
+	for name := range over.Tables {
+		delete(all.Lists, name)
+	}
+	maps.Copy(all.Lists, over.Lists)
+	maps.Copy(all.Tables, over.Tables)
+	return all
+}
+
+// raised is one event of a story with what the rule made of it.
+type raised struct {
+	step *rules.Step
+	x    *engine.Explanation     // nil: the event is of another topic
+	rule *engine.RuleExplanation // nil: the event did not get as far, or is of another source
+}
+
+func (r *raised) fired() bool { return r.rule != nil && r.rule.Outcome == engine.Fired }
+
+// play tells the story, and returns its events.
+func play(set *rules.Set, rule *rules.Rule, t *rules.Test) ([]raised, error) {
+	plan := set.Plan(rule.Source.Topic)
+	e, err := engine.New(plan, engine.Options{Files: true})
+	if err != nil {
+		return nil, err
+	}
+	var story []raised
+	for i := range t.Steps {
+		s := &t.Steps[i]
+		if s.Event == 0 || s.Source.Topic != plan.Topic {
+			e.RaiseWatermark(s.At.Add(-plan.Lateness))
+			if s.Event != 0 {
+				story = append(story, raised{step: s})
+			}
+			continue
+		}
+		x, err := e.Explain(&ingest.Record{Offset: event.Offset(s.Event - 1), Timestamp: s.At, Value: s.JSON}, nil)
+		if err != nil {
+			return nil, err
+		}
+		r := raised{step: s, x: x}
+		if k := slices.IndexFunc(x.Rules, func(re engine.RuleExplanation) bool { return re.Rule == rule }); k >= 0 {
+			r.rule = &x.Rules[k]
+		}
+		story = append(story, r)
+	}
+	return story, nil
+}
