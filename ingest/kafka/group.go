@@ -49,10 +49,12 @@ type Membership struct {
 	wait    sync.WaitGroup
 	trouble atomic.Pointer[error]
 
-	mu     sync.Mutex
-	leave  context.CancelFunc // ends the present session
-	closed sync.Once
-	err    error
+	mu    sync.Mutex
+	leave context.CancelFunc // ends the present session
+
+	stopping sync.Once
+	stopped  chan struct{}
+	err      error // written before stopped is closed
 }
 
 // rebalanceTimeout is how long a rebalance waits for a member to give partitions up: a commit and a second's sweep, with room.
@@ -92,7 +94,7 @@ func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
 		return nil, errors.Join(fmt.Errorf("join group %s: %w", c.opts.App, err), meta.Close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	m := &Membership{client: c, topics: topics, run: run, group: group, meta: meta, stop: stop, leave: stop}
+	m := &Membership{client: c, topics: topics, run: run, group: group, meta: meta, stop: stop, leave: stop, stopped: make(chan struct{})}
 	go m.watch()
 	m.wait.Go(func() { m.consume(ctx) })
 	return m, nil
@@ -140,25 +142,23 @@ func (m *Membership) Rejoin() {
 	m.leave()
 }
 
-// Stop revokes the claims, waits for their run functions, at most until ctx ends, and leaves the group; a member with a static id only
-// disconnects. It may be called more than once.
+// Stop revokes the claims, waits for their run functions and leaves the group; a member with a static id only disconnects. When ctx ends
+// first, the rest goes on in the background, and a later call may wait for it.
 func (m *Membership) Stop(ctx context.Context) error {
-	m.closed.Do(func() {
+	m.stopping.Do(func() {
 		m.stop()
-		done := make(chan struct{})
 		go func() {
 			m.wait.Wait()
-			close(done)
+			m.err = errors.Join(m.group.Close(), m.meta.Close())
+			close(m.stopped)
 		}()
-		select {
-		case <-done:
-		case <-ctx.Done():
-			m.err = fmt.Errorf("leave group %s: %w", m.client.opts.App, ctx.Err())
-		}
-		m.err = errors.Join(m.err, m.group.Close(), m.meta.Close())
-		<-done // closing the client ended what was left of it
 	})
-	return m.err
+	select {
+	case <-m.stopped:
+		return m.err
+	case <-ctx.Done():
+		return fmt.Errorf("leave group %s: %w", m.client.opts.App, ctx.Err())
+	}
 }
 
 // handler is sarama's view of one session.
