@@ -82,7 +82,11 @@ func (c *Client) CommittedOffset(ctx context.Context, topic string, partition ev
 		if err != nil {
 			return 0, err
 		}
-		if code := r.GroupError(); code != sarama.ErrNoError {
+		switch code := r.GroupError(); code {
+		case sarama.ErrNoError:
+		case sarama.ErrGroupIDNotFound: // nobody has committed or joined yet
+			return sarama.ErrNoError, nil
+		default:
 			return code, nil
 		}
 		block := r.GetGroupBlock(c.opts.App, topic, int32(partition))

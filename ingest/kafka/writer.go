@@ -115,7 +115,7 @@ func (w *writer) write(ctx context.Context, batches map[TopicPartition]*sarama.R
 		results := make(chan produced, len(byAddr))
 		for addr, tps := range byAddr {
 			request := w.request(batches, tps)
-			group.Go(func() { results <- w.send(addr, request, tps) })
+			group.Go(func() { results <- w.send(addr, request, tps, batches) })
 		}
 		group.Wait()
 		close(results)
@@ -162,7 +162,8 @@ func (w *writer) request(batches map[TopicPartition]*sarama.RecordBatch, tps []T
 // produceVersion is lowered to what the broker knows. Versions from 12 on would mean Transactions V2, which sarama does not speak.
 const produceVersion = 9
 
-func (w *writer) send(addr string, request *sarama.ProduceRequest, tps []TopicPartition) produced {
+// send carries a request to its broker. Other requests run meanwhile: batches is only read.
+func (w *writer) send(addr string, request *sarama.ProduceRequest, tps []TopicPartition, batches map[TopicPartition]*sarama.RecordBatch) produced {
 	out := produced{offsets: map[TopicPartition]event.Offset{}}
 	b, err := w.conns.to(addr)
 	if err != nil {
@@ -186,11 +187,20 @@ func (w *writer) send(addr string, request *sarama.ProduceRequest, tps []TopicPa
 		case block.Err == sarama.ErrDuplicateSequenceNumber:
 			out.offsets[tp] = -1
 		case block.Err == sarama.ErrMessageSizeTooLarge:
-			out.errs = append(out.errs, fmt.Errorf("%s: %w: %w", tp, block.Err, &TooLargeError{tp.Topic, 0}))
+			out.errs = append(out.errs, fmt.Errorf("%s: %w: %w", tp, block.Err, &TooLargeError{tp.Topic, size(batches[tp])}))
 		default:
 			_ = w.client.meta.RefreshMetadata(tp.Topic) // a failure shows at the next attempt
 			out.errs = append(out.errs, fmt.Errorf("%s: %w", tp, block.Err))
 		}
 	}
 	return out
+}
+
+// size is what a batch's records take before compression.
+func size(rb *sarama.RecordBatch) int {
+	n := 0
+	for _, r := range rb.Records {
+		n += len(r.Key) + len(r.Value) + messageOverheadBytes
+	}
+	return n
 }
