@@ -24,9 +24,10 @@ func (tp TopicPartition) String() string { return fmt.Sprintf("%s/%d", tp.Topic,
 // Client is a connection to a cluster, from which fetchers, memberships, producers and transactions are made; each of these has
 // connections of its own. It is for any goroutine.
 type Client struct {
-	opts Options
-	conf *sarama.Config
-	meta sarama.Client // metadata, coordinators, offsets, topics: short requests only
+	opts  Options
+	conf  *sarama.Config
+	meta  sarama.Client // leaders, coordinators, offsets: short requests only
+	conns conns         // to the brokers in the options, and to the controller
 }
 
 // Dial connects to the first broker that answers and logs in. The error names every broker that was tried, with cause and cure.
@@ -55,7 +56,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
-	return &Client{opts: opts, conf: conf, meta: meta}, nil
+	return &Client{opts: opts, conf: conf, meta: meta, conns: conns{conf: conf}}, nil
 }
 
 // try opens and closes a connection. An open cannot be interrupted, so a ctx that ends leaves it behind for at most the request timeout.
@@ -94,7 +95,7 @@ func cure(err error) string {
 	case strings.Contains(text, "SASL"), strings.Contains(text, "password"), errors.Is(err, sarama.ErrSASLAuthenticationFailed):
 		return "the login was refused; check kafka.sasl"
 	case strings.Contains(text, "EOF"), strings.Contains(text, "reset by peer"), strings.Contains(text, "tls"):
-		return "the broker hangs up; does its listener want TLS or SASL (kafka.tls, kafka.sasl), or none?"
+		return "the broker hangs up; does its listener want TLS (kafka.tls), or another login (check kafka.sasl)?"
 	case strings.Contains(text, "timeout"), errors.Is(err, context.DeadlineExceeded):
 		return "nothing answers; is a firewall between, or the address wrong?"
 	}
@@ -102,7 +103,10 @@ func cure(err error) string {
 }
 
 // Close ends the client. What was made from it must be closed before.
-func (c *Client) Close() error { return c.meta.Close() }
+func (c *Client) Close() error {
+	c.conns.close()
+	return c.meta.Close()
+}
 
 // Group is the consumer group.
 func (c *Client) Group() string { return c.opts.App }
@@ -114,6 +118,25 @@ func (c *Client) leader(tp TopicPartition) (addr string, epoch int32, err error)
 		return "", 0, err
 	}
 	return b.Addr(), epoch, nil
+}
+
+// describe asks the first broker that answers about topics, and returns it too. Unlike sarama's client it needs to know nothing before.
+func (c *Client) describe(topics ...string) (*sarama.MetadataResponse, *sarama.Broker, error) {
+	var failures []error
+	for _, addr := range c.opts.Brokers {
+		b, err := c.conns.to(addr)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		r, err := b.GetMetadata(sarama.NewMetadataRequest(c.conf.Version, topics))
+		if err == nil {
+			return r, b, nil
+		}
+		c.conns.drop(b)
+		failures = append(failures, fmt.Errorf("broker %s: %w", addr, err))
+	}
+	return nil, nil, errors.Join(failures...)
 }
 
 // conns are the connections of one owner, so that nobody else's requests wait in them: a sarama broker carries one request at a time.

@@ -89,7 +89,7 @@ func meaning(err error) error {
 	switch code {
 	case sarama.ErrNoError:
 		return nil
-	case sarama.ErrFencedInstancedId, sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId:
+	case sarama.ErrFencedInstancedId, sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId, sarama.ErrGroupIDNotFound:
 		return fmt.Errorf("%w: %w", ErrZombie, err)
 	case sarama.ErrRebalanceInProgress:
 		return fmt.Errorf("%w: %w", ErrRebalancing, err)

@@ -26,6 +26,7 @@ func produce(t testing.TB, c *Client, topic string, from, to int) {
 
 // Whatever a broker answers to a fetch, no record is lost or comes twice.
 func TestFetchOutlastsErrors(t *testing.T) {
+	t.Parallel()
 	for _, err := range []*kerr.Error{
 		kerr.NotLeaderForPartition, kerr.UnknownTopicOrPartition, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.KafkaStorageError,
 		kerr.OffsetNotAvailable, kerr.TopicAuthorizationFailed, kerr.UnknownServerError, kerr.ReplicaNotAvailable, kerr.CorruptMessage,
@@ -49,6 +50,7 @@ func TestFetchOutlastsErrors(t *testing.T) {
 }
 
 func TestTroubleIsShown(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	c := dial(t, cluster.ListenAddrs())
 	f := c.NewFetcher()
@@ -69,6 +71,7 @@ func until(t testing.TB, f func() bool) {
 }
 
 func TestFetchFollowsTheLeader(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t, kfake.NumBrokers(3))
 	c := dial(t, cluster.ListenAddrs())
 	f := c.NewFetcher()
@@ -83,6 +86,7 @@ func TestFetchFollowsTheLeader(t *testing.T) {
 
 // An offset outside of the log ends the feed with all that an operator needs; nothing is skipped.
 func TestOutOfRange(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	c := dial(t, cluster.ListenAddrs())
 	produce(t, c, "in", 0, 50)
@@ -104,6 +108,7 @@ func TestOutOfRange(t *testing.T) {
 
 // A partition whose batches nobody releases holds at most its credit and one response, and does not stop its neighbour.
 func TestCredit(t *testing.T) {
+	t.Parallel()
 	const credit, size = 64 << 10, 1000
 	c := dial(t, fake(t).ListenAddrs(), func(o *Options) { o.CreditBytes, o.FetchBytes, o.Compression = credit, 8<<10, "none" })
 	p := c.NewProducer()
@@ -141,6 +146,7 @@ func TestCredit(t *testing.T) {
 
 // A record above the fetch size comes, whichever place its partition has in the request.
 func TestRecordAboveFetchSize(t *testing.T) {
+	t.Parallel()
 	c := dial(t, fake(t).ListenAddrs(), func(o *Options) { o.FetchBytes, o.Compression = 2000, "none" })
 	p := c.NewProducer()
 	defer p.Close()
@@ -162,6 +168,7 @@ func TestRecordAboveFetchSize(t *testing.T) {
 
 // A record batch from which compaction took every record, which brokers keep for the producer's sequence number, is passed.
 func TestEmptyRecordBatchIsPassed(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	c := dial(t, cluster.ListenAddrs())
 	produce(t, c, "in", 0, 10)
@@ -189,6 +196,7 @@ func TestEmptyRecordBatchIsPassed(t *testing.T) {
 
 // A partition that cannot be decoded does not stop its neighbours, and comes when it can be again.
 func TestCorruptPartitionIsIsolated(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	c := dial(t, cluster.ListenAddrs())
 	p := c.NewProducer()
@@ -247,6 +255,7 @@ func answer(req *kmsg.FetchRequest, partition int32, batch []byte) kmsg.Response
 
 // A feed that is closed ends, also while its broker is away; a new one of the same partition takes its place at once.
 func TestCloseAndAddAgain(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	c := dial(t, cluster.ListenAddrs())
 	produce(t, c, "in", 0, 50)
@@ -273,6 +282,7 @@ func TestCloseAndAddAgain(t *testing.T) {
 
 // A batch's memory is used again without a trace of what it held.
 func TestReleaseClears(t *testing.T) {
+	t.Parallel()
 	f := &Fetcher{routed: make(chan struct{}, 1)}
 	feed := &Feed{fetcher: f}
 	b := &Batch{feed: feed, Bytes: 7}

@@ -103,6 +103,7 @@ func wantNumbers(t testing.TB, got []string, from int) {
 }
 
 func TestWhatIsProducedIsFetched(t *testing.T) {
+	t.Parallel()
 	c := dial(t, fake(t).ListenAddrs())
 	ctx := testContext(t)
 	p := c.NewProducer()

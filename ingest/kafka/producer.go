@@ -27,8 +27,11 @@ func (p *Producer) Close() { p.w.conns.close() }
 func (p *Producer) Produce(ctx context.Context, messages ...Message) (offsets []event.Offset, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(messages) == 0 {
+		return nil, nil
+	}
 	if p.w.id < 0 {
-		if err := p.init(ctx); err != nil {
+		if err := p.init(ctx, messages[0].Topic); err != nil {
 			return nil, err
 		}
 	}
@@ -77,15 +80,16 @@ func (p *Producer) run(ctx context.Context, messages []Message, offsets []event.
 	return n, err
 }
 
-func (p *Producer) init(ctx context.Context) error {
+// init gets a producer id from any broker.
+func (p *Producer) init(ctx context.Context, topic string) error {
 	return retry(ctx, "get a producer id", func() error {
-		b := p.w.client.meta.LeastLoadedBroker()
-		if b == nil {
-			return sarama.ErrBrokerNotAvailable
+		_, b, err := p.w.client.describe(topic)
+		if err != nil {
+			return err
 		}
 		r, err := b.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, ProducerID: -1, ProducerEpoch: -1})
 		if err != nil {
-			_ = b.Close() // the next request opens it again
+			p.w.client.conns.drop(b)
 			return err
 		}
 		if r.Err != sarama.ErrNoError {

@@ -47,32 +47,49 @@ func (c *Client) EnsureTopic(ctx context.Context, spec TopicSpec) (created bool,
 		return false, c.waitForLeaders(ctx, spec.Name)
 	}
 	err = retry(ctx, "create topic "+spec.Name, func() error {
-		b, err := c.meta.Controller()
-		if err != nil {
-			return err
-		}
-		r, err := b.CreateTopics(sarama.NewCreateTopicsRequest(c.conf.Version, map[string]*sarama.TopicDetail{spec.Name: detail}, c.opts.RequestTimeout, false))
-		if err != nil {
-			_ = b.Close() // the next request opens it again
-			return err
-		}
-		failure := r.TopicErrors[spec.Name]
-		switch {
-		case failure == nil:
-			return sarama.ErrIncompleteResponse
-		case failure.Err == sarama.ErrTopicAlreadyExists:
-			return nil
-		case failure.Err != sarama.ErrNoError:
-			_, _ = c.meta.RefreshController() // a failure shows at the next attempt
-			return failure
-		}
-		created = true
-		return nil
+		created, err = c.create(spec.Name, detail)
+		return err
 	})
 	if err != nil {
-		return created, err
+		return false, err
 	}
 	return created, c.waitForLeaders(ctx, spec.Name)
+}
+
+func (c *Client) create(topic string, detail *sarama.TopicDetail) (created bool, err error) {
+	b, err := c.controller(topic)
+	if err != nil {
+		return false, err
+	}
+	details := map[string]*sarama.TopicDetail{topic: detail}
+	r, err := b.CreateTopics(sarama.NewCreateTopicsRequest(c.conf.Version, details, c.opts.RequestTimeout/2, false))
+	if err != nil {
+		c.conns.drop(b)
+		return false, err
+	}
+	failure := r.TopicErrors[topic]
+	switch {
+	case failure == nil:
+		return false, sarama.ErrIncompleteResponse
+	case failure.Err == sarama.ErrTopicAlreadyExists:
+		return false, nil
+	case failure.Err != sarama.ErrNoError:
+		return false, failure
+	}
+	return true, nil
+}
+
+// controller is a connection to the broker that creates topics.
+func (c *Client) controller(topic string) (*sarama.Broker, error) {
+	r, asked, err := c.describe(topic)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(r.Brokers, func(b *sarama.Broker) bool { return b.ID() == r.ControllerID })
+	if i < 0 {
+		return asked, nil
+	}
+	return c.conns.to(r.Brokers[i].Addr())
 }
 
 func (c *Client) waitForLeaders(ctx context.Context, topic string) error {
@@ -97,13 +114,8 @@ func (c *Client) DescribeTopic(ctx context.Context, name string) (*Topic, error)
 	t := &Topic{Name: name}
 	missing := false
 	err := retry(ctx, "describe topic "+name, func() error {
-		b, err := c.meta.Controller()
+		r, b, err := c.describe(name)
 		if err != nil {
-			return err
-		}
-		r, err := b.GetMetadata(sarama.NewMetadataRequest(c.conf.Version, []string{name}))
-		if err != nil {
-			_ = b.Close() // the next request opens it again
 			return err
 		}
 		i := slices.IndexFunc(r.Topics, func(m *sarama.TopicMetadata) bool { return m.Name == name })
@@ -133,7 +145,7 @@ func (c *Client) describeConfig(b *sarama.Broker, t *Topic) error {
 		Type: sarama.TopicResource, Name: t.Name, ConfigNames: []string{"cleanup.policy", "message.timestamp.type", "max.message.bytes"},
 	}}})
 	if err != nil {
-		_ = b.Close() // the next request opens it again
+		c.conns.drop(b)
 		return err
 	}
 	if len(r.Resources) != 1 {

@@ -63,6 +63,7 @@ func wantCommitted(t testing.TB, c *Client, count int) {
 
 // An aborted transaction leaves no trace, a committed one is whole.
 func TestTransaction(t *testing.T) {
+	t.Parallel()
 	c := dial(t, fake(t).ListenAddrs())
 	ctx := testContext(t)
 	wantCommitted(t, c, 0)
@@ -93,6 +94,7 @@ func TestTransaction(t *testing.T) {
 
 // Init ends the predecessor's transaction, and nothing more comes from it.
 func TestInitFencesThePredecessor(t *testing.T) {
+	t.Parallel()
 	c := dial(t, fake(t).ListenAddrs())
 	ctx := testContext(t)
 	old := initiated(t, c)
@@ -114,6 +116,7 @@ func TestInitFencesThePredecessor(t *testing.T) {
 
 // Every code that passes is outlasted at every request; every other ends in doubt, and Init is the way on.
 func TestTransactionErrors(t *testing.T) {
+	t.Parallel()
 	keys := []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.AddOffsetsToTxn, kmsg.TxnOffsetCommit, kmsg.EndTxn}
 	coordinator := []*kerr.Error{kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress}
 	leader := []*kerr.Error{kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.RequestTimedOut, kerr.KafkaStorageError}
@@ -201,6 +204,7 @@ func (c cutConn) Write(b []byte) (int, error) {
 // A reply that is lost after the request was carried out: everything before the end is sent again and counts once; the end itself is
 // doubted, sent once only, and Init finds out.
 func TestLostReplies(t *testing.T) {
+	t.Parallel()
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.AddOffsetsToTxn, kmsg.TxnOffsetCommit, kmsg.EndTxn} {
 		t.Run(key.Name(), func(t *testing.T) {
 			var cut cutter
@@ -243,6 +247,7 @@ func TestLostReplies(t *testing.T) {
 
 // A request to commit that is lost on its way: doubt, and Init aborts.
 func TestLostCommit(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	c := dial(t, cluster.ListenAddrs())
 	ctx := testContext(t)
@@ -260,6 +265,7 @@ func TestLostCommit(t *testing.T) {
 
 // While a transaction with an offset is open, the committed offset is not known, and CommittedOffset says nothing.
 func TestCommittedOffsetWaitsUntilStable(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	c := dial(t, cluster.ListenAddrs())
 	tx := initiated(t, c)
@@ -281,6 +287,7 @@ func TestCommittedOffsetWaitsUntilStable(t *testing.T) {
 
 // Messages go where Java's producers put them, and large sends are cut into record batches that a topic takes.
 func TestPlacesAndSizes(t *testing.T) {
+	t.Parallel()
 	c := dial(t, fake(t).ListenAddrs(), func(o *Options) { o.BatchBytes = 10_000; o.Compression = "none" })
 	ctx := testContext(t)
 	tx := initiated(t, c)
@@ -306,6 +313,7 @@ func TestPlacesAndSizes(t *testing.T) {
 
 // A producer stores each message once, also when a broker stores it and says that it did not, or says nothing.
 func TestProducerStoresOnce(t *testing.T) {
+	t.Parallel()
 	var cut cutter
 	cluster := fake(t, kfake.ListenFn(cut.listen))
 	c := dial(t, cluster.ListenAddrs())
@@ -334,6 +342,7 @@ func TestProducerStoresOnce(t *testing.T) {
 }
 
 func TestTooLargeIsTold(t *testing.T) {
+	t.Parallel()
 	cluster := fake(t)
 	ok(t, cluster.CreateTopic("narrow", 1, map[string]string{"max.message.bytes": "1000"}))
 	c := dial(t, cluster.ListenAddrs(), func(o *Options) { o.Compression = "none" })
