@@ -1,0 +1,175 @@
+package loadgen
+
+import (
+	"fmt"
+	"time"
+
+	"insolite/internal/event"
+)
+
+// Kinds of stories.
+const (
+	loginBurst = iota
+	loginSpray
+	loginTravel
+	loginNight
+	loginDevices
+	loginKinds
+)
+
+const (
+	burstFailures = 8 // at which failed-logins-burst alerts
+	sprayed       = 5 // addresses at which failures-from-many-addresses alerts
+	devices       = 4 // at which many-devices alerts
+	nightEnd      = 5 // o'clock in Paris
+	nightLogins   = 5 // log-ins before a first one at night is news
+)
+
+// logins knows who works at night and how often each has logged in, and so what first-login-at-night has to say.
+type logins struct {
+	*Generator
+	zone      *time.Location
+	succeeded []uint16     // by key, saturating
+	nights    []uint16     // by key, saturating
+	failed    []event.Time // by key: the last time
+}
+
+func newLogins(g *Generator) (script, error) {
+	zone, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		return nil, fmt.Errorf("load the time zone: %w; install tzdata", err)
+	}
+	n := g.options.Keys
+	s := &logins{Generator: g, zone: zone, succeeded: make([]uint16, n), nights: make([]uint16, n), failed: make([]event.Time, n)}
+	for i := range s.failed {
+		s.failed[i] = event.NoTime
+	}
+	return s, nil
+}
+
+func (s *logins) night(at event.Time) bool { return at.Std().In(s.zone).Hour() < nightEnd }
+
+// owl reports whether the user works at night.
+func (s *logins) owl(k int) bool { return s.trait(k, 1)%16 == 0 }
+
+func (s *logins) normal(e *Event) {
+	k := s.key(e.At)
+	if s.night(e.At) {
+		for range 128 {
+			if s.owl(k) {
+				break
+			}
+			k = s.key(e.At)
+		}
+	}
+	if s.rand.IntN(32) == 0 {
+		s.fail(e, k, s.trait(k, 2))
+		return
+	}
+	s.succeed(e, k, s.trait(k, 3+s.rand.Uint64N(2)), pick(s.Generator, k, 5, homes[:]))
+}
+
+// begin writes what both kinds of event have. Addresses are of 198.18.0.0/15, which is nobody's.
+func (s *logins) begin(e *Event, k int, kind string, address uint64) []byte {
+	e.Key = padded(append(e.Key, "u-"...), uint64(k), 6)
+	b := text(e.Value, "type", kind)
+	b = instant(b, "at", e.At)
+	b = named(b, "user_id", "u-", uint64(k), 6)
+	b = append(field(b, "ip"), `"198.`...)
+	b = append(padded(b, 18+address%2, 1), '.')
+	b = append(padded(b, address>>8%256, 1), '.')
+	return append(padded(b, address>>16%256, 1), '"')
+}
+
+func (s *logins) fail(e *Event, k int, address uint64) {
+	e.Source = "login.failed"
+	e.Value = append(text(s.begin(e, k, "failed", address), "reason", "bad_password"), '}')
+	if e.counts() {
+		s.failed[k] = max(s.failed[k], e.At)
+	}
+	s.seen(k, e)
+}
+
+func (s *logins) succeed(e *Event, k int, device uint64, c city) {
+	e.Source = "login.succeeded"
+	b := s.begin(e, k, "succeeded", s.trait(k, 2))
+	b = named(b, "device_id", "d-", device%1e9, 9)
+	lat, lon := s.near(c)
+	e.Value = append(position(b, lat, lon), '}')
+	s.seen(k, e)
+	if !e.counts() {
+		return
+	}
+	if s.night(e.At) {
+		if s.nights[k] == 0 && s.succeeded[k] >= nightLogins {
+			e.Label = "first-login-at-night"
+		}
+		s.nights[k] = min(s.nights[k]+1, 1000)
+	}
+	s.succeeded[k] = min(s.succeeded[k]+1, 1000)
+}
+
+func (s *logins) start(at event.Time) {
+	kind := s.rand.IntN(loginKinds)
+	k, ok := s.victim(at, 6, always)
+	if !ok || s.night(at) != (kind == loginNight) || at.Std().In(s.zone).Hour() >= 20 {
+		return
+	}
+	steps, gap, quiet, free := 1, time.Duration(0), time.Duration(1), 48*time.Hour
+	switch kind {
+	case loginBurst:
+		steps, gap, quiet = burstFailures, 20*time.Second, 4*time.Minute
+	case loginSpray:
+		steps, gap, quiet = sprayed, 40*time.Minute, 3*time.Hour
+	case loginTravel:
+		steps, gap, quiet = 2, 30*time.Minute, travelHold
+	case loginDevices:
+		steps, gap, quiet = devices, 10*time.Minute, travelHold
+	case loginNight:
+		free = 31 * 24 * time.Hour
+	}
+	// Earlier failures would bring the alert of a story of failures before its time.
+	if (kind == loginBurst || kind == loginSpray) && s.failed[k] > at.Add(-7*time.Hour) {
+		return
+	}
+	other := s.rand.IntN(1 << 24)
+	for i := range steps {
+		s.plan(plan{due: at.Add(time.Duration(i) * gap), key: k, kind: kind, step: i, other: other})
+	}
+	s.hold(k, at.Add(quiet), at.Add(free))
+}
+
+func (s *logins) act(p plan, e *Event) {
+	home := pick(s.Generator, p.key, 5, homes[:])
+	switch p.kind {
+	case loginBurst:
+		s.fail(e, p.key, uint64(p.other))
+		if p.step == burstFailures-1 {
+			e.Label = "failed-logins-burst"
+		}
+	case loginSpray:
+		s.fail(e, p.key, uint64(p.other)+uint64(p.step)<<8)
+		if p.step == sprayed-1 {
+			e.Label = "failures-from-many-addresses"
+		}
+	case loginTravel:
+		if p.step == 1 {
+			home = far[p.other%len(far)]
+		}
+		s.succeed(e, p.key, s.trait(p.key, 3), home)
+		if p.step == 1 {
+			e.Label = "impossible-travel"
+		}
+	case loginNight:
+		s.succeed(e, p.key, s.trait(p.key, 3), home)
+	case loginDevices:
+		device := s.trait(p.key, 3+uint64(p.step))
+		if p.step > 1 {
+			device = uint64(p.other + p.step)
+		}
+		s.succeed(e, p.key, device, home)
+		if p.step == devices-1 {
+			e.Label = "many-devices"
+		}
+	}
+}
