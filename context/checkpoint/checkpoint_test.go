@@ -16,12 +16,12 @@ import (
 var sample = Meta{
 	Y: event.Position{Offset: 10, Step: 1}, Previous: NoPosition, Epoch: Epoch{2, 3}, Watermark: event.NoTime, Journal: 4, Bundle: 5,
 	Since:   map[uint64]event.Position{7: {Offset: 8, Step: 9}, 6: {Offset: 1}},
-	TopicID: [16]byte{0: 0xaa, 15: 0xbb}, Partitions: 12, Fingerprint: 13, Engine: 14,
+	TopicID: [16]byte{0: 0xaa, 15: 0xbb}, Partitions: 12, Last: 15, Fingerprint: 13, Engine: 14,
 }
 
 // Stores of released versions hold these bytes: a change needs a new version.
 const sampleHex = "010a0000000000000001000000ffffffffffffffff000000000200000000000000030000000000000000000000000000800400000000000000" +
-	"0500000000000000aa0000000000000000000000000000bb0c0000000d000000000000000e00000002000000060000000000000001000000000000000000000007000000" +
+	"0500000000000000aa0000000000000000000000000000bb0c0000000f000000000000000d000000000000000e00000002000000060000000000000001000000000000000000000007000000" +
 	"00000000080000000000000009000000"
 
 func TestMetaBytes(t *testing.T) {

@@ -23,7 +23,8 @@ type Meta struct {
 	Since       map[uint64]event.Position // by identity of a feature: its state from before is void
 	TopicID     [16]byte                  // of the input topic: another one means that the topic was created anew
 	Partitions  int32                     // of the input topic
-	Fingerprint uint64                    // of the last record stepped before Y; 0: none
+	Last        event.Offset              // of the last record stepped before Y: offsets have gaps; -1: none
+	Fingerprint uint64                    // of that record
 	Engine      uint32                    // version: raised when results change
 }
 
@@ -34,7 +35,7 @@ var NoPosition = event.Position{Offset: -1}
 // identity, and an XXH3 checksum u64 over all before it.
 const (
 	metaVersion = 1
-	metaFixed   = 1 + 12 + 12 + 16 + 8 + 8 + 8 + 16 + 4 + 8 + 4 + 4
+	metaFixed   = 1 + 12 + 12 + 16 + 8 + 8 + 8 + 16 + 4 + 8 + 8 + 4 + 4
 	sinceEntry  = 8 + 12
 )
 
@@ -51,6 +52,7 @@ func (m *Meta) Append(dst []byte) []byte {
 	dst = le.AppendUint64(dst, uint64(m.Bundle))
 	dst = append(dst, m.TopicID[:]...)
 	dst = le.AppendUint32(dst, uint32(m.Partitions))
+	dst = le.AppendUint64(dst, uint64(m.Last))
 	dst = le.AppendUint64(dst, m.Fingerprint)
 	dst = le.AppendUint32(dst, m.Engine)
 	dst = le.AppendUint32(dst, uint32(len(m.Since)))
@@ -83,7 +85,7 @@ func ParseMeta(b []byte) (*Meta, error) {
 	m := &Meta{Y: r.position(), Previous: r.position(), Epoch: Epoch{r.uint64(), r.uint64()},
 		Watermark: event.Time(r.uint64()), Journal: r.uint64(), Bundle: event.Offset(r.uint64())}
 	r = r[copy(m.TopicID[:], r):]
-	m.Partitions, m.Fingerprint, m.Engine = int32(r.uint32()), r.uint64(), r.uint32()
+	m.Partitions, m.Last, m.Fingerprint, m.Engine = int32(r.uint32()), event.Offset(r.uint64()), r.uint64(), r.uint32()
 	n := int(r.uint32())
 	if len(r) != n*sinceEntry {
 		return nil, errMeta

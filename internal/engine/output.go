@@ -2,6 +2,7 @@ package engine
 
 import (
 	"insolite/alerts"
+	"insolite/ingest"
 	"insolite/internal/event"
 	"insolite/rules"
 )
@@ -21,6 +22,9 @@ func (o *Output) Reset() {
 	o.Alerts, o.DeadLetters, o.Panics, o.arena = o.Alerts[:0], o.DeadLetters[:0], o.Panics[:0], o.arena[:0]
 }
 
+// Bytes returns how much the alerts take.
+func (o *Output) Bytes() int { return len(o.arena) }
+
 // Alert is one record for the alerts topic, or, of a rule in shadow mode, for the shadow topic.
 type Alert struct {
 	Rule   *rules.Rule
@@ -33,9 +37,10 @@ type Alert struct {
 
 // DeadLetter is a record that is no event, or not one that can be trusted.
 type DeadLetter struct {
-	Offset event.Offset
-	Key    []byte // of the record, as it came: a view of the batch
-	Value  []byte // of the record, as it came: a view of the batch
+	Offset  event.Offset
+	Key     []byte          // of the record, as it came: a view of the batch
+	Value   []byte          // of the record, as it came: a view of the batch
+	Headers []ingest.Header // of the record, as they came: views of the batch
 
 	Stage   string // where it was refused: "decode" or "step"
 	Reason  string // a stable word

@@ -1,0 +1,60 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"insolite/internal/event"
+)
+
+// Commit is what a task says with its committed offset, whose step it completes to a position. It has to fit 256 bytes.
+type Commit struct {
+	Step      uint32       // of the position; the offset is the committed one
+	Bundle    event.Offset // in force
+	Journal   uint64       // number of the last entry written, which may stand at this very position and not be applied yet
+	Watermark event.Time
+	Swept     bool // a checkpoint has been completed at least once: a store without one is lost, not young
+}
+
+const commitVersion = "1"
+
+var errCommit = errors.New("malformed commit metadata; another program has committed for this consumer group")
+
+// Text returns the metadata: words separated by spaces, for people who describe the consumer group.
+func (c *Commit) Text() string {
+	swept := "young"
+	if c.Swept {
+		swept = "swept"
+	}
+	return fmt.Sprintf("insolite %s step=%d bundle=%d journal=%d watermark=%d %s", commitVersion, c.Step, c.Bundle, c.Journal, c.Watermark, swept)
+}
+
+// ParseCommit reads what Text wrote.
+func ParseCommit(text string) (Commit, error) {
+	words := strings.Split(text, " ")
+	if len(words) < 2 || words[0] != "insolite" {
+		return Commit{}, errCommit
+	}
+	if words[1] != commitVersion {
+		return Commit{}, fmt.Errorf("commit metadata of format %s: %w", words[1], ErrNewer)
+	}
+	if len(words) != 7 {
+		return Commit{}, errCommit
+	}
+	var numbers [4]int64
+	for i, name := range [...]string{"step=", "bundle=", "journal=", "watermark="} {
+		digits, ok := strings.CutPrefix(words[2+i], name)
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if !ok || err != nil {
+			return Commit{}, errCommit
+		}
+		numbers[i] = n
+	}
+	c := Commit{Step: uint32(numbers[0]), Bundle: event.Offset(numbers[1]), Journal: uint64(numbers[2]), Watermark: event.Time(numbers[3]), Swept: words[6] == "swept"}
+	if c.Text() != text {
+		return Commit{}, errCommit
+	}
+	return c, nil
+}

@@ -1,0 +1,125 @@
+// Package journal is what steers a task and is not in its input: the entries of the journal topic, and the metadata of a commit, which
+// names how far the journal was when the task stood there.
+//
+// An [Entry] belongs to one task and has a number without gaps, from 1, and a place in the task's log: it is applied when the task stands
+// at Entry.At, before the record at that offset, and is a step of its own. It is written in the transaction that commits that position, and
+// applied only when the transaction is committed, so that a replay finds it where it was applied the first time. The first entry fixes
+// where a task began; it is no step.
+//
+//	key    app/topic/partition/number, so that a compacted topic keeps every entry
+//	value  version u8, kind u8, number u64, offset i64, step u32, then what the kind needs, all big endian
+//
+// A value of a newer version, or of a kind that this version does not know, is [ErrNewer]: a task that cannot do what its journal says must
+// not go on. Values and functions may be used concurrently.
+package journal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"insolite/internal/event"
+)
+
+// Kind says what an entry does.
+type Kind uint8
+
+// The kinds.
+const (
+	First   Kind = iota + 1 // the task's first start: From, Offset of At and Bundle are what it began with
+	Bundle                  // from here on, the rules of Bundle are in force
+	Exclude                 // the record at Excluded is passed over
+)
+
+var kindNames = [...]string{"", "first", "bundle", "exclude"}
+
+// String returns the kind's name.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) && k > 0 {
+		return kindNames[k]
+	}
+	return "kind " + strconv.Itoa(int(k))
+}
+
+// ErrNewer is returned for what a newer version of the program has written.
+var ErrNewer = errors.New("written by a newer version of the program; run that version")
+
+var errMalformed = errors.New("malformed journal entry")
+
+// Entry is one entry of a task's journal. Of From, Bundle and Excluded, those that the kind does not name are zero.
+type Entry struct {
+	Number   uint64
+	Kind     Kind
+	At       event.Position // of First: where the output begins
+	From     event.Offset   // of First: where contexts begin to be built; up to At without output
+	Bundle   event.Offset   // of First and Bundle: the number of the bundle
+	Excluded event.Offset   // of Exclude
+}
+
+const (
+	entryVersion = 1
+	entryHead    = 1 + 1 + 8 + 8 + 4
+)
+
+// Key returns the record key of an entry of a task, whose name is app/topic/partition.
+func Key(task string, number uint64) []byte { return fmt.Appendf(nil, "%s/%020d", task, number) }
+
+// OfTask reports whether a record key is of an entry of the task.
+func OfTask(key []byte, task string) bool {
+	rest, ok := strings.CutPrefix(string(key), task+"/")
+	return ok && len(rest) == 20 && strings.Trim(rest, "0123456789") == ""
+}
+
+// Append appends the entry's value.
+func (e *Entry) Append(dst []byte) []byte {
+	dst = append(dst, entryVersion, byte(e.Kind))
+	dst = binary.BigEndian.AppendUint64(dst, e.Number)
+	dst = appendPosition(dst, e.At)
+	switch e.Kind {
+	case First:
+		dst = binary.BigEndian.AppendUint64(dst, uint64(e.From))
+		return binary.BigEndian.AppendUint64(dst, uint64(e.Bundle))
+	case Bundle:
+		return binary.BigEndian.AppendUint64(dst, uint64(e.Bundle))
+	}
+	return binary.BigEndian.AppendUint64(dst, uint64(e.Excluded))
+}
+
+func appendPosition(dst []byte, p event.Position) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(dst, uint64(p.Offset)), p.Step)
+}
+
+func readPosition(b []byte) event.Position {
+	return event.Position{Offset: event.Offset(binary.BigEndian.Uint64(b)), Step: binary.BigEndian.Uint32(b[8:])}
+}
+
+// Parse reads what Append wrote.
+func Parse(b []byte) (Entry, error) {
+	if len(b) < 2 {
+		return Entry{}, errMalformed
+	}
+	e := Entry{Kind: Kind(b[1])}
+	if b[0] != entryVersion || e.Kind < First || e.Kind > Exclude {
+		return Entry{}, fmt.Errorf("journal entry of format %d, %s: %w", b[0], e.Kind, ErrNewer)
+	}
+	body := 8
+	if e.Kind == First {
+		body = 16
+	}
+	if len(b) != entryHead+body {
+		return Entry{}, errMalformed
+	}
+	e.Number, e.At = binary.BigEndian.Uint64(b[2:]), readPosition(b[10:])
+	value := event.Offset(binary.BigEndian.Uint64(b[entryHead:]))
+	switch e.Kind {
+	case First:
+		e.From, e.Bundle = value, event.Offset(binary.BigEndian.Uint64(b[entryHead+8:]))
+	case Bundle:
+		e.Bundle = value
+	default:
+		e.Excluded = value
+	}
+	return e, nil
+}

@@ -1,0 +1,82 @@
+package journal
+
+import (
+	"encoding/hex"
+	"errors"
+	"math"
+	"testing"
+
+	"insolite/internal/event"
+)
+
+var entries = []struct {
+	entry Entry
+	hex   string
+}{
+	{Entry{Number: 1, Kind: First, At: event.Position{Offset: 300}, From: 100, Bundle: 7}, "01010000000000000001000000000000012c0000000000000000000000640000000000000007"},
+	{Entry{Number: 2, Kind: Bundle, At: event.Position{Offset: 400, Step: 3}, Bundle: 9}, "010200000000000000020000000000000190000000030000000000000009"},
+	{Entry{Number: 1 << 40, Kind: Exclude, At: event.Position{Offset: 5}, Excluded: 6}, "010300000100000000000000000000000005000000000000000000000006"},
+}
+
+func TestEntriesReadBack(t *testing.T) {
+	for _, c := range entries {
+		b := c.entry.Append(nil)
+		if got := hex.EncodeToString(b); got != c.hex {
+			t.Errorf("%s: bytes %s, want %s", c.entry.Kind, got, c.hex)
+		}
+		got, err := Parse(b)
+		if err != nil || got != c.entry {
+			t.Errorf("%s: read %+v, %v", c.entry.Kind, got, err)
+		}
+		for n := range b {
+			if _, err := Parse(b[:n]); err == nil {
+				t.Errorf("%s: %d of %d bytes are read without an error", c.entry.Kind, n, len(b))
+			}
+		}
+	}
+	for _, b := range [][]byte{{2, 1}, {1, 0}, {1, 4}} {
+		if _, err := Parse(b); !errors.Is(err, ErrNewer) {
+			t.Errorf("%v: error %v, want ErrNewer", b, err)
+		}
+	}
+}
+
+func TestKeysNameTheTask(t *testing.T) {
+	key := Key("app/pays/1", 12)
+	if string(key) != "app/pays/1/00000000000000000012" || !OfTask(key, "app/pays/1") {
+		t.Errorf("key %s", key)
+	}
+	for _, other := range []string{"app/pays/11", "app/pays", "pays/1", "app/pays/1/0"} {
+		if OfTask(key, other) {
+			t.Errorf("%s is taken for a key of %s", key, other)
+		}
+	}
+}
+
+func TestCommitsReadBack(t *testing.T) {
+	for _, c := range []Commit{{}, {Step: math.MaxUint32, Bundle: math.MaxInt64, Journal: math.MaxInt64, Watermark: event.NoTime, Swept: true}} {
+		text := c.Text()
+		if got, err := ParseCommit(text); err != nil || got != c || len(text) > 256 {
+			t.Errorf("%q (%d bytes) reads %+v, %v", text, len(text), got, err)
+		}
+	}
+	for _, text := range []string{"", "x", "insolite", "insolite 1 step=1", "insolite 1 step=1 bundle=1 journal=1 watermark=x young", "insolite 1 step=-1 bundle=1 journal=1 watermark=1 young"} {
+		if _, err := ParseCommit(text); !errors.Is(err, errCommit) {
+			t.Errorf("%q: error %v", text, err)
+		}
+	}
+	if _, err := ParseCommit("insolite 2 anything"); !errors.Is(err, ErrNewer) {
+		t.Errorf("a newer format: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, c := range entries {
+		f.Add(c.entry.Append(nil))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if e, err := Parse(b); err == nil && string(e.Append(nil)) != string(b) {
+			t.Errorf("%x reads as %+v, which is written otherwise", b, e)
+		}
+	})
+}
