@@ -25,30 +25,31 @@ type function struct {
 	compile     func(*checker, *call) *code
 	form        string // how it is written
 	doc         string // what it gives, when it is unknown
+	example     string // over the fields of the reference
 }
 
 // functions returns the table, sorted by name.
 func functions() []function {
 	return []function{
-		{"abs", 1, 1, (*checker).abs, "abs(x)", "the distance of an int, a number or a duration from zero; of the same kind. Unknown for the least int."},
-		{"ceil", 1, 1, (*checker).round, "ceil(x)", "the next integer that is not below x; an int stays an int, a number a number."},
-		{"distance_km", 2, 2, (*checker).travel, "distance_km(a, b)", "the great-circle distance in km between two groups with the numbers lat and lon in degrees (haversine, radius 6371.0088 km); a group is event, or a feature of several fields."},
-		{"duration", 1, 1, (*checker).duration, `duration("5m")`, "a literal duration with the units h, m, s, ms, us and ns."},
-		{"floor", 1, 1, (*checker).round, "floor(x)", "the next integer that is not above x; an int stays an int, a number a number."},
-		{"has", 1, 1, (*checker).has, "has(x)", "whether x is known; itself always true or false."},
-		{"hour", 1, 2, (*checker).calendar, `hour(t, "Europe/Rome")`, "the hour of the day of a time, 0 to 23, as an int; in UTC unless a zone is given."},
-		{"len", 1, 1, (*checker).length, "len(x)", "the number of characters of a string, as an int."},
-		{"list", 1, 1, (*checker).bareList, `x in list("name")`, "only behind in: the list with that name in the configuration's lookups. A string, or the text of an int, a bool or an ip, is in it when it equals one of its lines byte by byte."},
-		{"log", 1, 1, (*checker).mathematics, "log(x)", "the natural logarithm, as a number. Unknown for x ≤ 0."},
-		{"lookup", 2, 2, (*checker).bareLookup, `lookup("table", key).column`, "the string in that column of a table of the configuration's lookups, in the row with that key: a string, or the text of an int, a bool or an ip. Unknown for an absent key; an empty value is known."},
-		{"lower", 1, 1, (*checker).letters, "lower(x)", "a string in lower case."},
-		{"max", 2, 16, (*checker).extreme, "max(x, y, …)", "the largest of int or number; an int when all are int. Unknown when any is."},
-		{"min", 2, 16, (*checker).extreme, "min(x, y, …)", "the smallest of int or number; an int when all are int. Unknown when any is."},
-		{"round", 1, 1, (*checker).round, "round(x)", "the nearest integer, halves away from zero; an int stays an int, a number a number."},
-		{"speed_kmh", 2, 2, (*checker).travel, "speed_kmh(a, b)", "distance_km(a, b) over the time between the two, in km/h; the groups must also hold the event time. Unknown when they are less than a second apart."},
-		{"sqrt", 1, 1, (*checker).mathematics, "sqrt(x)", "the square root, as a number. Unknown for x < 0."},
-		{"upper", 1, 1, (*checker).letters, "upper(x)", "a string in upper case."},
-		{"weekday", 1, 2, (*checker).calendar, `weekday(t, "Europe/Rome")`, "the ISO day of the week of a time, 1 for Monday to 7 for Sunday, as an int; in UTC unless a zone is given."},
+		{"abs", 1, 1, (*checker).abs, "abs(x)", "the distance of an int, a number or a duration from zero; of the same kind. Unknown for the least int.", "abs(amount - 200)"},
+		{"ceil", 1, 1, (*checker).round, "ceil(x)", "the next integer that is not below x; an int stays an int, a number a number.", "ceil(amount)"},
+		{"distance_km", 2, 2, (*checker).travel, "distance_km(a, b)", "the great-circle distance in km between two groups with the numbers lat and lon in degrees (haversine, radius 6371.0088 km); a group is event, or a feature of several fields.", "round(distance_km(prev, event))"},
+		{"duration", 1, 1, (*checker).duration, `duration("5m")`, "a literal duration with the units h, m, s, ms, us and ns.", `duration("1h30m")`},
+		{"floor", 1, 1, (*checker).round, "floor(x)", "the next integer that is not above x; an int stays an int, a number a number.", "floor(amount)"},
+		{"has", 1, 1, (*checker).has, "has(x)", "whether x is known; itself always true or false.", "has(nickname)"},
+		{"hour", 1, 2, (*checker).calendar, `hour(t, "Europe/Rome")`, "the hour of the day of a time, 0 to 23, as an int; in UTC unless a zone is given.", `hour(at, "Europe/Rome")`},
+		{"len", 1, 1, (*checker).length, "len(x)", "the number of characters of a string, as an int.", "len(country)"},
+		{"list", 1, 1, (*checker).bareList, `x in list("name")`, "only behind in: the list with that name in the configuration's lookups. A string, or the text of an int, a bool or an ip, is in it when it equals one of its lines byte by byte.", `ip in list("vpn_egress")`},
+		{"log", 1, 1, (*checker).mathematics, "log(x)", "the natural logarithm, as a number. Unknown for x ≤ 0.", "log(0)"},
+		{"lookup", 2, 2, (*checker).bareLookup, `lookup("table", key).column`, "the string in that column of a table of the configuration's lookups, in the row with that key: a string, or the text of an int, a bool or an ip. Unknown for an absent key; an empty value is known.", `lookup("merchants", merchant_id).country`},
+		{"lower", 1, 1, (*checker).letters, "lower(x)", "a string in lower case.", "lower(country)"},
+		{"max", 2, 16, (*checker).extreme, "max(x, y, …)", "the largest of int or number; an int when all are int. Unknown when any is.", "max(items, amount)"},
+		{"min", 2, 16, (*checker).extreme, "min(x, y, …)", "the smallest of int or number; an int when all are int. Unknown when any is.", "min(items, 10)"},
+		{"round", 1, 1, (*checker).round, "round(x)", "the nearest integer, halves away from zero; an int stays an int, a number a number.", "round(amount)"},
+		{"speed_kmh", 2, 2, (*checker).travel, "speed_kmh(a, b)", "distance_km(a, b) over the time between the two, in km/h; the groups must also hold the event time. Unknown when they are less than a second apart.", "round(speed_kmh(prev, event))"},
+		{"sqrt", 1, 1, (*checker).mathematics, "sqrt(x)", "the square root, as a number. Unknown for x < 0.", "sqrt(16)"},
+		{"upper", 1, 1, (*checker).letters, "upper(x)", "a string in upper case.", `upper("it")`},
+		{"weekday", 1, 2, (*checker).calendar, `weekday(t, "Europe/Rome")`, "the ISO day of the week of a time, 1 for Monday to 7 for Sunday, as an int; in UTC unless a zone is given.", "weekday(at)"},
 	}
 }
 

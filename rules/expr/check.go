@@ -185,7 +185,7 @@ func (c *checker) unary(n *ast.UnaryNode) *code {
 				return Unknown
 			})
 		}
-		cure = "it is for bool, such as a comparison"
+		cure = "it is for bool, and binds stronger than a comparison: not (x > 1)"
 	case "+":
 		if k.numeric() {
 			return k

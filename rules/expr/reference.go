@@ -4,27 +4,27 @@ import "strings"
 
 // operatorRow is a row of the table of operators, from which the reference is made.
 type operatorRow struct {
-	names []string
-	form  string // an example
-	doc   string
+	names   []string
+	doc     string
+	example string // over the fields of the reference
 }
 
 // operators returns the table, by precedence from high to low.
 func operators() []operatorRow {
 	return []operatorRow{
-		{[]string{"not", "!"}, "not x", "of a bool: true for false, unknown for unknown."},
-		{[]string{"+", "-"}, "-x", "before an int, a number or (- only) a duration; unknown for the least int."},
-		{[]string{"??"}, "x ?? y", "x where it is known, else y; two sides of one kind."},
-		{[]string{"*", "/", "%"}, "x / y", "of int and number. An int and a number make a number; * and % of two int are int, unknown on overflow and for % 0; the sign of % is that of x. / is always a number, unknown for / 0. A duration / a duration is a number."},
-		{[]string{"+", "-"}, "x - y", "of int and number like *. A time - a time is a duration, a time + or - a duration a time, a duration + or - a duration a duration."},
-		{[]string{"==", "!="}, `x == "IT"`, "of two sides of one kind, int and number mixed included. An ip may be compared with the text of an address."},
-		{[]string{"<", "<=", ">", ">="}, "x < y <= z", "of int, number, time, duration and string (byte by byte). A chain means x < y and y <= z."},
-		{[]string{"in", "not in"}, `ip in ["10.0.0.0/8", "::1"]`, `of a string, an int, a number or an ip in a list of literals or in list("name"); an ip in a list of addresses and prefixes, or in a single one: ip in "10.0.0.0/8".`},
-		{[]string{"matches"}, `x matches "^4[0-9]+$"`, "of a string and a literal pattern of RE2."},
-		{[]string{"contains", "startsWith", "endsWith"}, `x contains "ring"`, "of two strings, byte by byte."},
-		{[]string{"and", "&&"}, "x and y", "false when either side is false, else unknown when either is unknown."},
-		{[]string{"or", "||"}, "x or y", "true when either side is true, else unknown when either is unknown."},
-		{[]string{"? :"}, "x ? y : z", "y when x is true, z when it is false, unknown when it is unknown; y and z of one kind."},
+		{[]string{"??"}, "the left side where it is known, else the right one; two sides of one kind.", `nickname ?? "none"`},
+		{[]string{"-", "+"}, "before an int, a number or (- only) a duration; unknown for the least int.", "-items"},
+		{[]string{"*", "/", "%"}, "of int and number: an int and a number make a number. * and % of two int are int, unknown on overflow and for % 0; the sign of % is that of its left side. / always makes a number, unknown for / 0. A duration / a duration is a number.", "items / 2"},
+		{[]string{"not", "!"}, "true for false, false for true, unknown for unknown. It binds stronger than a comparison: not (items > 9).", `not has(nickname)`},
+		{[]string{"+", "-"}, "of int and number as with *. A time - a time is a duration, a time + or - a duration a time, a duration + or - a duration a duration.", "at - prev.at"},
+		{[]string{"==", "!="}, "of two sides of one kind, or of int and number. An ip may be compared with the text of an address.", `country == "IT"`},
+		{[]string{"<", "<=", ">", ">="}, "of int, number, time, duration, and string byte by byte. A chain a < b <= c means a < b and b <= c.", "1 < items <= 3"},
+		{[]string{"in", "not in"}, `of a string, an int or a number in a list of literals; of an ip in a list of addresses and prefixes, or in a single one: ip in "10.0.0.0/8"; of any of them but a number in list("name").`, `ip in ["10.0.0.0/8", "::1"]`},
+		{[]string{"matches"}, "of a string and a literal pattern of RE2, which may match any part of it.", `country matches "^[A-Z]{2}$"`},
+		{[]string{"contains", "startsWith", "endsWith"}, "of two strings, byte by byte. not may stand before them, and before matches.", `country not startsWith "F"`},
+		{[]string{"and", "&&"}, "false when either side is false, else unknown when either is unknown, else true.", `nickname == "x" and items > 9`},
+		{[]string{"or", "||"}, "true when either side is true, else unknown when either is unknown, else false.", `nickname == "x" or items > 9`},
+		{[]string{"? :"}, "the second side when the first is true, the third when it is false, unknown when it is unknown; the second and the third are of one kind.", "items > 2 ? amount : 0"},
 	}
 }
 
