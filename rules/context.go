@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"insolite/context/window"
+	"insolite/internal/diag"
 	"insolite/internal/event"
 	"insolite/internal/yamldoc"
 	"insolite/rules/expr"
@@ -24,6 +25,7 @@ var featureName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 func (d *draft) context() {
 	n := d.m.Get("context")
 	if n.Map("context") == nil {
+		d.lost = n != nil || diag.Nearest("context", d.m.Node.Names()) != ""
 		return
 	}
 	for i, p := range n.Pairs {

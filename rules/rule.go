@@ -25,6 +25,7 @@ type draft struct {
 	view     *view         // nil: the source is unknown
 	keyspace string
 	broken   []string // features of which not even the kind is known
+	lost     bool     // no feature is known: context is misspelt, or no mapping
 }
 
 // rule reads a rule up to its features; finish reads the rest.
@@ -199,6 +200,9 @@ func (d *draft) finish(sources []*event.Source) {
 
 // unlessBroken returns the scope, or nil when the text names a feature that is wrong itself: that is told already.
 func (d *draft) unlessBroken(n *yamldoc.Node, scope *expr.Scope) *expr.Scope {
+	if d.lost {
+		return nil
+	}
 	for _, name := range d.broken {
 		if n != nil && regexp.MustCompile(`\b`+regexp.QuoteMeta(name)+`\b`).MatchString(n.Text) {
 			return nil

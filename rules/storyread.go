@@ -225,7 +225,7 @@ func (r *storyReader) keyName(i int) string { return r.Source.Fields[r.GroupBy[i
 
 // features reads what an alert's context has to be.
 func (r *storyReader) features(n *yamldoc.Node, x *Expect) {
-	if r.view == nil {
+	if r.view == nil || r.lost {
 		return
 	}
 	var names []string

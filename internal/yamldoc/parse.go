@@ -91,6 +91,9 @@ func (d *Doc) parse(text string) (docs []*ast.DocumentNode, err error) {
 	}
 	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
+		if open := unclosed(tokens); open != nil {
+			return nil, open
+		}
 		return nil, err
 	}
 	for _, doc := range f.Docs {
@@ -109,9 +112,12 @@ func checkLimits(tokens token.Tokens) error {
 	}
 	flow := 0
 	var columns []int
-	for _, t := range tokens {
+	for i, t := range tokens {
 		switch t.Type {
 		case token.InvalidType:
+			if open := unclosed(tokens[:i]); open != nil {
+				return open
+			}
 			return &limitError{t, t.Error}
 		case token.MappingStartType, token.SequenceStartType:
 			flow++
@@ -134,6 +140,39 @@ func checkLimits(tokens token.Tokens) error {
 		}
 	}
 	return nil
+}
+
+// unclosed finds a bracket or brace that is open when a line begins no further in than its own: the parser complains there, or at a quote
+// far below. nil: there is none.
+func unclosed(tokens token.Tokens) error {
+	type bracket struct {
+		at     *token.Token
+		indent int // of its line
+	}
+	var open []bracket
+	line, indent := 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, indent = t.Position.Line, t.Position.Column
+			if n := len(open); n > 0 && indent <= open[n-1].indent {
+				break
+			}
+		}
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			open = append(open, bracket{t, indent})
+		case token.MappingEndType, token.SequenceEndType:
+			open = open[:max(0, len(open)-1)]
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	at := open[len(open)-1].at
+	if at.Type == token.SequenceStartType {
+		return &limitError{at, "this [ is not closed; write ] behind its last item"}
+	}
+	return &limitError{at, "this { is not closed; write } behind its last field"}
 }
 
 // syntax reports an error of the parser in our words where they are clearer.
