@@ -29,12 +29,17 @@ func (t *task) Write(ctx context.Context, chunk []checkpoint.Item) error {
 		}
 		b := t.s.db.NewBatchWithSize(size)
 		defer b.Close()
+		stored, err := t.stored()
+		if err != nil {
+			return err
+		}
+		defer stored.Close()
 		order := t.sorted(len(chunk), func(i, j int32) int { return chunk[i].Compare(&chunk[j]) })
 		for n, i := range order {
 			if n > 0 && chunk[order[n-1]].Compare(&chunk[i]) == 0 {
 				return errors.New("a key stands twice in the chunk")
 			}
-			if err := t.put(b, &chunk[i]); err != nil {
+			if err := t.put(b, stored, &chunk[i]); err != nil {
 				return err
 			}
 		}
@@ -43,14 +48,9 @@ func (t *task) Write(ctx context.Context, chunk []checkpoint.Item) error {
 }
 
 // put adds an item to the batch, unless its context is stored at a later position.
-func (t *task) put(b *pebble.Batch, it *checkpoint.Item) error {
-	t.key = appendContextKey(t.key[:0], t.owner.number, it.Keyspace, it.Key)
-	stored := checkpoint.NoPosition
-	err := t.read(it.Keyspace, it.Key, func(c checkpoint.Context) error {
-		stored = c.Position
-		return nil
-	})
-	if err != nil || it.Position.Before(stored) {
+func (t *task) put(b *pebble.Batch, stored *pebble.Iterator, it *checkpoint.Item) error {
+	c, ok, err := t.read(stored, it.Keyspace, it.Key)
+	if err != nil || ok && it.Position.Before(c.Position) {
 		return err
 	}
 	d := b.SetDeferred(len(t.key), checkpoint.ValueLen(it))
@@ -62,21 +62,24 @@ func (t *task) put(b *pebble.Batch, it *checkpoint.Item) error {
 	return b.Set(appendExpiredKey(nil, t.owner.number, it), nil, nil)
 }
 
-// read calls f with the context whose database key is t.key, if there is one.
-func (t *task) read(keyspace checkpoint.KeyspaceID, key []byte, f func(checkpoint.Context) error) error {
-	v, closer, err := t.s.db.Get(t.key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil
+// stored returns an iterator for reads. Over keys in their order it costs half of as many gets, and asks the filters of the tables too.
+func (t *task) stored() (*pebble.Iterator, error) {
+	n := t.owner.number
+	return t.s.db.NewIter(&pebble.IterOptions{LowerBound: taskKey('C', n), UpperBound: taskKey('C', n+1)})
+}
+
+// read returns the context of a key, if there is one, and leaves its database key in t.key.
+func (t *task) read(from *pebble.Iterator, keyspace checkpoint.KeyspaceID, key []byte) (c checkpoint.Context, ok bool, err error) {
+	t.key = appendContextKey(t.key[:0], t.owner.number, keyspace, key)
+	if !from.SeekPrefixGE(t.key) {
+		return c, false, from.Error()
 	}
+	v, err := from.ValueAndErr()
 	if err != nil {
-		return err
+		return c, false, err
 	}
-	defer closer.Close()
-	c, err := t.parse(keyspace, key, v)
-	if err != nil {
-		return err
-	}
-	return f(c)
+	c, err = t.parse(keyspace, key, v)
+	return c, err == nil, err
 }
 
 func (t *task) parse(keyspace checkpoint.KeyspaceID, key, value []byte) (checkpoint.Context, error) {
@@ -100,9 +103,17 @@ func (t *task) sorted(n int, compare func(i, j int32) int) []int32 {
 // Load reads contexts by key, in the order of the keys.
 func (t *task) Load(ctx context.Context, keyspace checkpoint.KeyspaceID, keys [][]byte, into func(i int, c checkpoint.Context) error) error {
 	return t.locked(ctx, "load contexts of", func() error {
+		stored, err := t.stored()
+		if err != nil {
+			return err
+		}
+		defer stored.Close()
 		for _, i := range t.sorted(len(keys), func(i, j int32) int { return bytes.Compare(keys[i], keys[j]) }) {
-			t.key = appendContextKey(t.key[:0], t.owner.number, keyspace, keys[i])
-			if err := t.read(keyspace, keys[i], func(c checkpoint.Context) error { return into(int(i), c) }); err != nil {
+			c, ok, err := t.read(stored, keyspace, keys[i])
+			if ok {
+				err = into(int(i), c)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -155,48 +166,49 @@ func (t *task) forget(y event.Position) error {
 	if y.Step == math.MaxUint32 {
 		to = appendExpiredBound(nil, n, event.Position{Offset: y.Offset + 1})
 	}
-	for more := true; more; {
+	for {
 		b := t.s.db.NewBatch()
-		err := t.s.each(from, to, func(entry, _ []byte) error {
-			if more = b.Count() >= 2*checkpoint.ChunkItemsMax; more {
-				return errEnough
-			}
-			return t.forgetOne(b, entry)
-		})
-		more = errors.Is(err, errEnough)
-		if err == nil || more {
-			err = t.commitSome(b)
+		more, err := t.forgetSome(b, from, to)
+		if err == nil && !b.Empty() {
+			err = t.commit(b, pebble.NoSync)
 		}
-		if err := errors.Join(err, b.Close()); err != nil {
+		if err := errors.Join(err, b.Close()); err != nil || !more {
 			return err
 		}
 	}
-	return nil
+}
+
+// forgetSome adds what there is to forget to a batch, and reports whether there is more than fits.
+func (t *task) forgetSome(b *pebble.Batch, from, to []byte) (more bool, err error) {
+	stored, err := t.stored()
+	if err != nil {
+		return false, err
+	}
+	defer stored.Close()
+	err = t.s.each(from, to, func(entry, _ []byte) error {
+		if b.Count() >= 2*checkpoint.ChunkItemsMax {
+			return errEnough
+		}
+		return t.forgetOne(b, stored, entry)
+	})
+	if errors.Is(err, errEnough) {
+		return true, nil
+	}
+	return false, err
 }
 
 // errEnough ends an iteration whose batch is full.
 var errEnough = errors.New("enough")
 
-// commitSome commits a batch that may be empty.
-func (t *task) commitSome(b *pebble.Batch) error {
-	if b.Empty() {
-		return nil
-	}
-	return t.commit(b, pebble.NoSync)
-}
-
 // forgetOne removes an entry and its context, unless an event has brought that back to life.
-func (t *task) forgetOne(b *pebble.Batch, entry []byte) error {
+func (t *task) forgetOne(b *pebble.Batch, stored *pebble.Iterator, entry []byte) error {
 	it, ok := parseExpiredKey(entry)
 	if !ok {
 		return t.torn("list of expired contexts", errors.New("malformed"))
 	}
-	t.key = appendContextKey(t.key[:0], t.owner.number, it.Keyspace, it.Key)
-	err := t.read(it.Keyspace, it.Key, func(c checkpoint.Context) error {
-		if len(c.Blob) > 0 || c.Position != it.Position {
-			return nil
-		}
-		return b.Delete(t.key, nil)
-	})
+	c, ok, err := t.read(stored, it.Keyspace, it.Key)
+	if err == nil && ok && len(c.Blob) == 0 && c.Position == it.Position {
+		err = b.Delete(t.key, nil)
+	}
 	return errors.Join(err, b.Delete(entry, nil))
 }

@@ -55,7 +55,8 @@ type Options struct {
 	MinFreeBytes uint64                           // free disk space that writes leave; default 128 MiB
 	Log          func(format string, args ...any) // what pebble reports of its background errors; default: nothing
 
-	fs vfs.FS // tests: another file system
+	fs       vfs.FS // tests: another file system
+	memTable uint64 // tests: a smaller memtable
 }
 
 const (
@@ -94,6 +95,9 @@ func Open(opts Options) (*Store, error) {
 	if opts.fs == nil {
 		opts.fs = vfs.Default
 	}
+	if opts.memTable == 0 {
+		opts.memTable = memTableBytes
+	}
 	s := &Store{opts: opts, owners: map[checkpoint.TaskID]*owner{}}
 	if err := s.room(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open checkpoint store: %w", err)
@@ -112,8 +116,8 @@ func Open(opts Options) (*Store, error) {
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                    s.opts.fs,
-		CacheSize:             s.opts.CacheBytes,
-		MemTableSize:          memTableBytes,
+		CacheSize:             s.opts.CacheBytes + 2*int64(s.opts.memTable), // pebble takes its memtables out of the cache
+		MemTableSize:          s.opts.memTable,
 		FormatMajorVersion:    pebble.FormatTableFormatV6, // fixed: a newer pebble must not make going back impossible by itself
 		L0CompactionThreshold: 2,
 		MaxOpenFiles:          500,

@@ -28,7 +28,6 @@ type task struct {
 	owner *owner
 	fence fence
 	y     event.Position // of the stored meta, as this handle knows it
-	metaE error          // the meta was damaged when the handle was opened
 	doubt error          // the outcome of a write is not known
 	order []int32
 	key   []byte
@@ -74,8 +73,10 @@ func (s *Store) open(ctx context.Context, id checkpoint.TaskID) (*task, error) {
 	if err := t.commit(b, pebble.Sync); err != nil {
 		return nil, err
 	}
-	m, err := t.meta()
-	t.know(m, err)
+	t.y = checkpoint.NoPosition
+	if m, err := t.meta(); err == nil && m != nil { // a damaged one is told by whoever reads it
+		t.y = m.Y
+	}
 	return t, nil
 }
 
@@ -199,20 +200,9 @@ func (t *task) meta() (*checkpoint.Meta, error) {
 	return m, err
 }
 
-// know notes what a read of the meta gave.
-func (t *task) know(m *checkpoint.Meta, err error) {
-	t.y, t.metaE = checkpoint.NoPosition, err
-	if m != nil {
-		t.y = m.Y
-	}
-}
-
 // Flip sets the meta.
 func (t *task) Flip(ctx context.Context, meta *checkpoint.Meta) error {
 	return t.locked(ctx, "flip checkpoint of", func() error {
-		if t.metaE != nil {
-			return t.metaE
-		}
 		if meta.Y.Before(t.y) {
 			return fmt.Errorf("the new Y %s is before the stored one, %s", meta.Y, t.y)
 		}
@@ -291,7 +281,7 @@ func (t *task) Drop(ctx context.Context) error {
 		if err := t.commit(b, pebble.Sync); err != nil {
 			return err
 		}
-		t.know(nil, nil)
+		t.y = checkpoint.NoPosition
 		return nil
 	})
 }
