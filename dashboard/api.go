@@ -28,13 +28,15 @@ func (s *Server) listAlerts(c *gin.Context) {
 		return
 	}
 	all, last := s.ring.newestFirst()
-	found, total, more, counts := f.apply(all)
-	rows := make([]json.RawMessage, len(found))
-	for i, e := range found {
+	now := s.opts.Now()
+	found := f.apply(all, now)
+	rows := make([]json.RawMessage, len(found.rows))
+	for i, e := range found.rows {
 		rows[i] = e.row
 	}
 	c.JSON(http.StatusOK, gin.H{
-		"alerts": rows, "total": total, "more": more, "facets": counts, "stream": s.ring.streamID(last), "kept": len(all), "kept_max": s.ring.max,
+		"alerts": rows, "more": found.more, "total": found.total, "facets": found.facet, "hour": gin.H{"until": now, "counts": found.hour},
+		"stream": s.ring.streamID(last), "kept": len(all), "kept_max": s.ring.max,
 	})
 }
 

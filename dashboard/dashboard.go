@@ -65,7 +65,7 @@ type Options struct {
 	Hosts  []string         // further names in the Host header that a server on loopback answers to, without port
 	Status func() Status    // the pipeline's figures; called for each request of them, concurrently, so it must be cheap
 	Log    *slog.Logger     // default: nothing is logged
-	Now    func() time.Time // default time.Now; write deadlines and counters' time come from it
+	Now    func() time.Time // default time.Now; where the last hour of a list ends
 }
 
 // Alert is one committed record of the alerts topic. The server keeps Value, which nobody may change afterwards.

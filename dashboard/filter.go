@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -75,11 +76,23 @@ func parseFilter(query url.Values) (filter, error) {
 // the value would show.
 type facetValues map[string]map[string]int
 
-// apply returns the alerts that match, newest first, how many match in all, and the counts. more says that there are older ones.
-func (f *filter) apply(newestFirst []*entry) (rows []*entry, total int, more bool, counts facetValues) {
-	counts = facetValues{}
+// result is what a filter makes of the alerts that are kept.
+type result struct {
+	rows  []*entry // newest first, as many as asked for
+	more  bool     // older ones match too
+	total int      // how many match, whatever before says
+	facet facetValues
+	hour  map[string][]int // by severity: how many of them were emitted in each of the last minutes, the oldest minute first
+}
+
+// minutesShown is how far back result.hour goes.
+const minutesShown = 60
+
+// apply filters what is kept.
+func (f *filter) apply(newestFirst []*entry, now time.Time) result {
+	r := result{facet: facetValues{}, hour: map[string][]int{}}
 	for _, name := range facetNames {
-		counts[name] = map[string]int{}
+		r.facet[name] = map[string]int{}
 	}
 	for _, e := range newestFirst {
 		if f.text != "" && !strings.Contains(e.text, f.text) {
@@ -88,22 +101,36 @@ func (f *filter) apply(newestFirst []*entry) (rows []*entry, total int, more boo
 		missed, misses := f.misses(e)
 		for i, name := range facetNames {
 			if misses == 0 || misses == 1 && missed == facet(i) {
-				counts[name][e.facets[i]]++
+				r.facet[name][e.facets[i]]++
 			}
 		}
 		if misses > 0 {
 			continue
 		}
-		total++
+		r.total++
+		r.count(e, now)
 		switch {
 		case f.before > 0 && e.seq >= f.before:
-		case len(rows) < f.limit:
-			rows = append(rows, e)
+		case len(r.rows) < f.limit:
+			r.rows = append(r.rows, e)
 		default:
-			more = true
+			r.more = true
 		}
 	}
-	return rows, total, more, counts
+	return r
+}
+
+// count adds the alert to its minute. What a clock ahead of ours has emitted is of this minute.
+func (r *result) count(e *entry, now time.Time) {
+	ago := max(0, now.Sub(e.record.Timestamp))
+	if ago >= minutesShown*time.Minute {
+		return
+	}
+	severity := e.facets[facetSeverity]
+	if r.hour[severity] == nil {
+		r.hour[severity] = make([]int, minutesShown)
+	}
+	r.hour[severity][minutesShown-1-int(ago/time.Minute)]++
 }
 
 // misses tells how many facets rule the alert out, and the last of them.

@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -83,7 +84,7 @@ func (s *Server) guard(c *gin.Context) {
 		return
 	}
 	// A stream sets its own before each write. Without a connection below, as in tests of the handler alone, there is no deadline to set.
-	_ = http.NewResponseController(c.Writer).SetWriteDeadline(s.opts.Now().Add(answerWithin))
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(answerWithin))
 }
 
 func hostName(hostPort string) string {

@@ -147,6 +147,30 @@ func TestPagesCoverTheList(t *testing.T) {
 	}
 }
 
+func TestTheLastHourIsCountedByMinute(t *testing.T) {
+	s := newServer(t)
+	s.opts.Now = func() time.Time { return noon.Add(6 * time.Second) }
+	publishSamples(t, s)
+	old, ahead := samples[5].record(t, 98), hostile.record(t, 99)
+	old.Value = bytes.Replace(old.Value, []byte(`"id":"`), []byte(`"id":"x`), 1)
+	old.Timestamp, ahead.Timestamp = noon.Add(-60*time.Minute+6*time.Second), noon.Add(time.Hour)
+	publish(t, s, old, ahead)
+	var got struct {
+		Hour struct {
+			Until  time.Time
+			Counts map[string][]int
+		}
+	}
+	if err := json.Unmarshal([]byte(body(t, ask(s, "GET", "/api/v1/alerts?limit=0&severity=high&severity=critical"))), &got); err != nil {
+		t.Fatal(err)
+	}
+	high, critical := make([]int, 60), make([]int, 60)
+	high[59], high[58], critical[59] = 2, 1, 1
+	if c := got.Hour.Counts; len(c) != 2 || !slices.Equal(c["high"], high) || !slices.Equal(c["critical"], critical) || !got.Hour.Until.Equal(s.opts.Now()) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // A facet's count says what choosing the value would show, with the other filters as they are.
 func TestFacetsCountWhatChoosingThemWouldShow(t *testing.T) {
 	s := newServer(t)

@@ -37,7 +37,7 @@ func (s *Server) stream(c *gin.Context) {
 	c.Header("Content-Type", "text/event-stream; charset=utf-8")
 	c.Header("X-Accel-Buffering", "no") // nginx
 	c.Status(http.StatusOK)
-	out := &eventWriter{to: c.Writer, control: http.NewResponseController(c.Writer), now: s.opts.Now, within: s.writeWithin}
+	out := &eventWriter{to: c.Writer, control: http.NewResponseController(c.Writer), within: s.writeWithin}
 	fmt.Fprint(&out.buf, "retry: 2000\n: hello\n\n")
 	if reset != "" {
 		s.writeReset(out, seq, reset)
@@ -102,7 +102,6 @@ func (s *Server) isEnding() bool {
 type eventWriter struct {
 	to      http.ResponseWriter
 	control *http.ResponseController
-	now     func() time.Time
 	within  time.Duration
 	buf     bytes.Buffer
 }
@@ -111,7 +110,7 @@ func (w *eventWriter) flush() error {
 	if w.buf.Len() == 0 {
 		return nil
 	}
-	if err := w.control.SetWriteDeadline(w.now().Add(w.within)); err != nil {
+	if err := w.control.SetWriteDeadline(time.Now().Add(w.within)); err != nil {
 		return err
 	}
 	if _, err := w.to.Write(w.buf.Bytes()); err != nil {

@@ -17,13 +17,16 @@ export function el(spec, attributes, ...children) {
   return node;
 }
 
-function use(id, className) {
-  const svg = document.createElementNS(SVG, 'svg'), ref = document.createElementNS(SVG, 'use');
-  if (className) svg.setAttribute('class', className);
-  svg.setAttribute('aria-hidden', 'true');
-  ref.setAttribute('href', '#' + id);
-  svg.append(ref);
-  return svg;
+// svg makes an element of a drawing, with attributes.
+export function svg(tag, attributes, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function use(id, className = '') {
+  return svg('svg', { class: className, 'aria-hidden': 'true' }, svg('use', { href: '#' + id }));
 }
 export const icon = name => use('i-' + name, 'i');
 
@@ -38,15 +41,11 @@ export function severity(name, withWord) {
 
 // The mark of an empty state: a grid of dots, one out of place only when a filter hides something.
 export function dots(odd) {
-  const svg = document.createElementNS(SVG, 'svg');
-  svg.setAttribute('class', 'dots'); svg.setAttribute('viewBox', '0 0 96 56'); svg.setAttribute('aria-hidden', 'true');
-  for (let i = 0; i < 28; i++) {
-    const c = document.createElementNS(SVG, 'circle'), away = odd && i === 18;
-    c.setAttribute('cx', 6 + i % 7 * 14 + (away ? 4 : 0)); c.setAttribute('cy', 6 + Math.floor(i / 7) * 14 - (away ? 4 : 0));
-    c.setAttribute('r', away ? 4 : 2.5); c.setAttribute('fill', away ? 'var(--accent)' : 'var(--line-2)');
-    svg.append(c);
-  }
-  return svg;
+  const circles = Array.from({ length: 28 }, (_, i) => {
+    const away = odd && i === 18;
+    return svg('circle', { cx: 6 + i % 7 * 14 + (away ? 4 : 0), cy: 6 + Math.floor(i / 7) * 14 - (away ? 4 : 0), r: away ? 4 : 2.5, fill: away ? 'var(--accent)' : 'var(--line-2)' });
+  });
+  return svg('svg', { class: 'dots', viewBox: '0 0 96 56', 'aria-hidden': 'true' }, ...circles);
 }
 
 export const unknown = '–';

@@ -2,6 +2,7 @@
 import { dots, el, icon, number, plural, severities, severity, since, stamp, unknown } from './dom.js';
 import { facetNames, isEmpty, queryOf } from './model.js';
 import { rowBar, surprise } from './operand.js';
+import { drawStrip } from './strip.js';
 
 const shown = { severity: 5, rule: 7, key: 5, source: 7 };
 const titles = { severity: 'Severity', rule: 'Rule', key: 'Entity', source: 'Source' };
@@ -24,10 +25,12 @@ export class Live {
       el('span.num.c-cnt', { title: 'Further alerts held back by suppression' }, 'Held'), el('span.num', null, 'Age'));
     this.rows = el('', { id: 'rows', role: 'list' });
     this.older = el('button.older', { id: 'older', hidden: true, onclick: () => this.loadOlder() }, 'Show older');
+    this.strip = el('.chart.strip', { id: 'strip' });
+    new ResizeObserver(() => this.drawStrip()).observe(this.strip);
     this.list = el('.list', { role: 'region', 'aria-label': 'Alerts, newest first' }, this.newbar, this.cols, this.rows, this.older);
     this.received = el('span.received');
     this.foot = el('.foot', null, ...[['j', 'k', 'move'], ['o', 'open'], ['/', 'filter'], ['p', 'pause'], ['?', 'all keys']].map(keys => el('span', null, keys.map((k, i) => i < keys.length - 1 ? el('kbd', null, k) : k))), this.received);
-    this.root = el('.live-page', null, el('h1.sr', null, 'Live alerts'), el('.bar', null, this.filterBox, this.sheetButton, this.pauseButton), this.banner, this.facets, el('.main', null, this.list, this.foot));
+    this.root = el('.live-page', null, el('h1.sr', null, 'Live alerts'), el('.bar', null, this.filterBox, this.sheetButton, this.pauseButton), this.banner, this.facets, el('.main', null, this.strip, this.list, this.foot));
     this.listen();
   }
 
@@ -73,7 +76,7 @@ export class Live {
       this.drawEmpty();
     }
     if (what === 'older') this.rows.append(...rows.map(r => this.row(r)));
-    if (what === 'list' || what === 'counts') this.drawFacets();
+    if (what === 'list' || what === 'counts') { this.drawFacets(); this.drawStrip(); }
     if (what === 'new' && !this.cursor) this.setCursor(alerts.rows[0]?.id);
     this.drawFrame();
   }
@@ -86,6 +89,8 @@ export class Live {
     this.drawEmpty();
     this.drawChips();
   }
+
+  drawStrip() { drawStrip(this.strip, this.page.alerts.hour); }
 
   // drawFrame draws what stands around the rows.
   drawFrame() {
@@ -137,7 +142,7 @@ export class Live {
 
   drawEmpty() {
     const { alerts } = this.page, none = alerts.loaded && !alerts.rows.length, calm = none && isEmpty(alerts.filter);
-    this.cols.hidden = none;
+    this.cols.hidden = this.strip.hidden = none;
     this.root.classList.toggle('calm', calm);
     const empty = calm ? this.waitingFor() : none ? this.noMatch() : null;
     if (empty && empty.textContent === this.empty?.textContent) return;

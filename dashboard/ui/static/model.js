@@ -39,7 +39,7 @@ export function matches(filter, row) {
 // be different, "new" with the rows that came on top, "older" with those that came below, "waiting" or "counts".
 export class Alerts {
   constructor(changed) {
-    Object.assign(this, { changed, filter: filterOf(''), rows: [], waiting: [], facets: {}, total: 0, kept: 0, keptMax: 0, more: false, loaded: false, overflowed: false, error: null, held: () => false });
+    Object.assign(this, { changed, filter: filterOf(''), rows: [], waiting: [], facets: {}, hour: null, total: 0, kept: 0, keptMax: 0, more: false, loaded: false, overflowed: false, error: null, held: () => false });
     this.seen = new Set();
     this.request = 0;
   }
@@ -73,7 +73,7 @@ export class Alerts {
   }
 
   take(list) {
-    Object.assign(this, { facets: list.facets, total: list.total, kept: list.kept, keptMax: list.kept_max });
+    Object.assign(this, { facets: list.facets, hour: list.hour, total: list.total, kept: list.kept, keptMax: list.kept_max });
   }
 
   // add takes an alert from the stream.

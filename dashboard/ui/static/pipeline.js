@@ -49,7 +49,7 @@ function tiles(status) {
     tile('Dead letters', [number(dead), ''], 'since the start'),
     tile('State', bytes(s.bytes), s.bytes != null && s.bytes_max ? `${number(s.bytes / s.bytes_max * 100)} % of ${bytes(s.bytes_max).join(' ')}` : plural(s.keys, 'key')),
     tile('Checkpoint age', seconds(s.checkpoint_age_seconds), s.keys == null ? '' : plural(s.keys, 'key')),
-    tile('Alerts', [number(status.page.published), ''], 'since this page\'s server started'));
+    tile('Alerts', [number(status.page.published), ''], 'since the start'));
 }
 
 function partitions(parts) {
@@ -60,7 +60,7 @@ function partitions(parts) {
     const behind = isBehind(x);
     const bar = el('span.lagbar' + (behind ? '.s-high' : ''), { '--w': x.lag_seconds == null ? '0%' : `${Math.max(0, x.lag_seconds / Math.max(worst, behindAfter)) * 100}%` });
     return el('tr', null, cell('', x.topic, el('span.dim', null, ' / '), number(x.partition)), cell('.mid', x.task || unknown, x.phase && x.phase !== 'running' && [' ', el('span.tag' + (x.phase === 'idle' ? '' : '.warn'), null, x.phase)]),
-      cell('.num', number(x.events_per_second, 0)), cell('.num', number(x.end)), cell(zero(x.lag), number(x.lag)), cell(behind ? '.num.b' : '.num', bar, ...unit(seconds(x.lag_seconds))),
+      cell('.num', number(x.events_per_second, 0)), cell('.num', number(x.end)), cell(zero(x.lag), number(x.lag)), cell(behind ? '.num.b' : '.num', x.lag_seconds != null && bar, el('span.lagn', null, unit(seconds(x.lag_seconds)))),
       cell('.num', ...unit(seconds(x.watermark_delay_seconds))), cell(zero(x.late), number(x.late)));
   });
   return card('Partitions', `${number(parts.length)}, worst first`, el('.tbl', { tabindex: '0', role: 'region', 'aria-label': 'Partitions' },
@@ -68,7 +68,7 @@ function partitions(parts) {
 }
 
 function rules(list) {
-  const rows = [...list].sort((a, b) => b.alerts - a.alerts || a.id.localeCompare(b.id)).map(r => el('tr', null, cell('', severity(r.severity)), cell('', el('a.link', { href: '/?rule=' + encodeURIComponent(r.id), title: r.title }, r.id), r.mode !== 'live' && [' ', el('span.tag.warn', null, r.mode)]),
+  const rows = [...list].sort((a, b) => b.alerts - a.alerts || a.id.localeCompare(b.id)).map(r => el('tr', null, cell('.tight', severity(r.severity)), cell('', el('a.link', { href: '/?rule=' + encodeURIComponent(r.id), title: r.title }, r.id), r.mode !== 'live' && [' ', el('span.tag.warn', null, r.mode)]),
     cell('.mid', r.source), cell('.num', number(r.evaluated)), cell('.num', number(r.alerts)), cell(r.suppressed ? '.num' : '.num.dim', number(r.suppressed))));
   return card('Rules', `${number(list.length)}, since the start`, el('.tbl', { tabindex: '0', role: 'region', 'aria-label': 'Rules' },
     el('table', null, heads(['!Severity', 'Rule', 'Source', 'Evaluated#', 'Alerts#', 'Held back#']), el('tbody', null, rows))));

@@ -71,6 +71,7 @@ await test('a new alert appears without a reload', async page => {
   assert.equal(await rows(page).first().locator('.vs').textContent(), '2.9 ×');
   assert.ok(await page.evaluate(() => window.same));
   await page.locator('#badge', { hasText: '8' }).waitFor();
+  await page.locator('#strip svg[aria-label="8 alerts in the last hour, at most 4 in a minute"]').waitFor();
   assert.equal(await page.locator('#rate').textContent(), '2,412');
   assert.equal(await page.locator('#lag').textContent(), '24.6 s');
 });
@@ -331,9 +332,11 @@ for (const [size, viewport] of Object.entries({ desktop, phone })) for (const th
     if (size === 'phone') {
       await page.locator('.nav a', { hasText: 'Alerts' }).click();
       await page.locator('#sheet-open').click();
+      await see('sheet-open');
       await page.locator('#sheet .facet', { hasText: 'Low' }).click();
+      await page.locator('#sheet-done', { hasText: 'Show 2 alerts' }).waitFor();
       await see('sheet');
-      await page.locator('#sheet-done', { hasText: 'Show 2 alerts' }).click();
+      await page.locator('#sheet-done').click();
       await count(page, 2);
     }
     await page.goto(base + '/no/such/page');
