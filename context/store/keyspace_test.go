@@ -465,7 +465,7 @@ func TestOverhead(t *testing.T) {
 	if overhead > 48 {
 		t.Errorf("%d bytes a key beside parts and key, at most 48", overhead)
 	}
-	if a, b := l.BytesPerKey(1), l.BytesPerKey(61); a >= b || a > 160 || b < 61*16 || b != l.BytesPerKey(1000) {
+	if a, b := l.BytesPerKey(1), l.BytesPerKey(61); a >= b || a > 160 || b < 61*8 || b > 61*8+176 || b != l.BytesPerKey(1000) {
 		t.Errorf("a key with 1 sample takes %d bytes, one with 61 %d", a, b)
 	}
 }

@@ -57,7 +57,7 @@ type Reading struct {
 
 // Drops counts what gave way to a limit.
 type Drops struct {
-	Panes    uint64 // live panes beyond maxPanes: events far ahead of the watermark
+	Panes    uint64 // live panes beyond maxPanes or maxApart: events far ahead of the watermark
 	Rows     uint64 // rows beyond MaxRows
 	Sessions uint64 // sessions beyond maxSessions
 	Samples  uint64 // samples of first, last, delta and time_since beyond 16 that a window could still have read
@@ -135,6 +135,7 @@ func NewCell(s Spec) (*Cell, error) {
 	}
 	c.folds = c.form == formPanes && c.span > 0 && s.Family != Distinct
 	if c.folds {
+		c.keyLen = 0
 		c.inverse, _ = c.agg.(invertible)
 	}
 	c.stride = c.keyLen + c.agg.size()
@@ -153,7 +154,7 @@ func (c *Cell) Spec() Spec { return c.spec }
 // HeadSize is the size of the head in bytes, a multiple of 8.
 func (c *Cell) HeadSize() int {
 	if c.folds {
-		return headRun + 8 + c.agg.size()
+		return foldState + c.agg.size()
 	}
 	return headRun
 }

@@ -47,6 +47,7 @@ var paris = func() *time.Location {
 }()
 
 var testWindows = []Window{
+	{Kind: Sliding, Length: 50 * time.Millisecond},
 	{Kind: Sliding, Length: 10 * time.Minute},
 	{Kind: Sliding, Length: 24 * time.Hour},
 	{Kind: Exact, Length: 7 * time.Minute},
@@ -314,6 +315,30 @@ func TestExactWindowAtTheHorizon(t *testing.T) {
 		var v [1]event.Value
 		if s.cell.Read(s.head, s.tail, AggCount, at, v[:]); v[0].Int() != min(int64(at)+1, length) {
 			t.Fatalf("%d rows at %d, want %d", v[0].Int(), at, min(int64(at)+1, length))
+		}
+	}
+}
+
+// TestPanesTooFarApart has an event two days ahead of a window whose panes last a millisecond: it stays, what is older gives way.
+func TestPanesTooFarApart(t *testing.T) {
+	for _, spec := range testCells() {
+		if spec.Window.Length != 50*time.Millisecond || spec.Family == Recent || spec.Family == Distinct {
+			continue
+		}
+		s := newState(t, spec)
+		values := newStream(1).values(spec.Kinds)
+		ahead := event.Time(48 * time.Hour)
+		for _, at := range []event.Time{0, 1e6, ahead, 2e6, ahead + 1e6} {
+			s.add(at, values, event.NoTime)
+		}
+		var v [1]event.Value
+		for at, want := range map[event.Time]int{2e6: 0, ahead + 1e6: 2} {
+			if read := s.cell.Read(s.head, s.tail, aggsOf(spec)[0], at, v[:]); read.Samples != want {
+				t.Errorf("%d: %d samples at %v, want %d", spec.Family, read.Samples, at.Std(), want)
+			}
+		}
+		if got := s.cell.Drops.Panes; got != 3 {
+			t.Errorf("%d: %d panes counted as given way, want 3", spec.Family, got)
 		}
 	}
 }

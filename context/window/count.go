@@ -37,8 +37,15 @@ func newAggregate(s Spec) aggregate {
 	return count{}
 }
 
-func samples(s []byte) uint64       { return le.Uint64(s) }
-func setSamples(s []byte, n uint64) { le.PutUint64(s, n) }
+// The first word of a state is its number of samples in the lower 40 bits, a million a second for twelve days. The upper 24 are the
+// caller's: a run of panes keeps their places there.
+const (
+	samplesBits = 40
+	samplesMask = 1<<samplesBits - 1
+)
+
+func samples(s []byte) uint64       { return le.Uint64(s) & samplesMask }
+func setSamples(s []byte, n uint64) { le.PutUint64(s, le.Uint64(s)&^samplesMask|n&samplesMask) }
 
 // count is {n}. Empty: 0.
 type count struct{}

@@ -19,6 +19,8 @@
 // it, promoted when it overflows, would be a second representation whose results have to agree with the first. A sorted run of the
 // panes in use is the log for a sparse key (one pane an event) and the ring for a dense one, and there is nothing to promote.
 //
+// The place of a sliding window's pane shares a word with its number of samples, so that a pane costs what its aggregate costs.
+//
 // The head of a sliding window keeps the fold of all panes but the newest. A window's value is that fold merged with the newest pane,
 // which is bit for bit the fold from old to new, because that is a left fold. It is folded anew when the first pane leaves the window
 // or an earlier pane changes.

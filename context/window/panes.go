@@ -10,16 +10,23 @@ import (
 // different times are not late yet, or lie ahead of the watermark. 8192 seconds of disorder for a window of a minute is a broken source.
 const maxPanes = 8192
 
+// A pane of a cell with folds has its place in the upper bits of its state's first word, counted from the base in the head. So panes at
+// most 2^24 apart are kept: 193 days for a window of a minute.
+const maxApart = 1 << (64 - samplesBits)
+
 // The head of a cell with folds. Only a run of Distinct has a stride at foldFirst.
 const (
-	foldFirst = 4       // u16: how many panes lie before the fold's
-	foldPane  = headRun // i64: the pane before which the fold ends
-	foldState = headRun + 8
+	foldFirst = 4            // u16: how many panes lie before the fold's
+	runBase   = headRun      // i64: the pane that places are counted from
+	foldPane  = headRun + 8  // i64: the pane before which the fold ends
+	foldState = headRun + 16 // the fold
 )
 
 func (c *Cell) run(head, tail []byte) run {
-	r := run{head, tail, c.stride, int(le.Uint16(head)), int(le.Uint16(head[2:]))}
-	if c.spec.Family == Distinct {
+	r := run{head: head, tail: tail, stride: c.stride, first: int(le.Uint16(head)), n: int(le.Uint16(head[2:]))}
+	if c.folds {
+		r.base, r.shift = int64(le.Uint64(head[runBase:])), samplesBits
+	} else if c.spec.Family == Distinct {
 		if s := int(le.Uint16(head[4:])); s != 0 {
 			r.stride = s
 		}
@@ -32,7 +39,7 @@ func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, w
 	r := c.run(head, tail)
 	i := r.after(p) - 1
 	if i < 0 || r.key(i) != p {
-		if i, need = c.open(&r, i+1, p, watermark); need > 0 {
+		if i, need = c.open(&r, i+1, p, watermark); need > 0 || i < 0 {
 			return need
 		}
 	}
@@ -41,15 +48,22 @@ func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, w
 			return need
 		}
 	}
-	c.agg.add(r.at(i)[8:], v)
+	c.agg.add(r.at(i)[c.keyLen:], v)
 	if c.folds && p < c.foldEnd(head) {
 		c.addFolded(head, p, v)
 	}
 	return 0
 }
 
-// open makes an empty pane p at place i, or returns the bytes that the tail needs for it.
+// open makes an empty pane p at place i, or returns the bytes that the tail needs for it, or -1 when the pane gives way at once.
 func (c *Cell) open(r *run, i int, p int64, watermark event.Time) (at, need int) {
+	if c.folds && uint64(p-r.base) >= maxApart {
+		if !c.reach(r, p, watermark) {
+			c.Drops.Panes++
+			return -1, 0
+		}
+		i = r.after(p)
+	}
 	if r.full() || r.n == c.max {
 		if i == r.n && c.inverse != nil && flags(r.head)&foldValid != 0 {
 			c.moveFold(r, p) // while what leaves is still there
@@ -68,8 +82,32 @@ func (c *Cell) open(r *run, i int, p int64, watermark event.Time) (at, need int)
 	if i < r.n && c.folds && flags(r.head)&foldValid != 0 && p < c.foldEnd(r.head)-c.span {
 		le.PutUint16(r.head[foldFirst:], le.Uint16(r.head[foldFirst:])+1)
 	}
-	le.PutUint64(r.insert(i), uint64(p))
+	r.insert(i, p)
 	return i, 0
+}
+
+// reach moves the base so that pane p has a place, or reports that it is the oldest of panes too far apart, which gives way. What is past is
+// forgotten.
+func (c *Cell) reach(r *run, p int64, watermark event.Time) bool {
+	gone, oldest, newest := r.before(c.dead(watermark)), p, p
+	if gone < r.n {
+		newest = max(p, r.key(r.n-1))
+	}
+	for ; gone < r.n && newest-r.key(gone) > maxApart/2; gone++ {
+		c.Drops.Panes++
+	}
+	c.forget(r, gone)
+	if r.n > 0 {
+		oldest = min(p, r.key(0))
+	}
+	base := max(oldest, newest-maxApart/2) - maxApart/4
+	for i := range r.n {
+		e := r.at(i)
+		le.PutUint64(e, uint64(r.key(i)-base)<<samplesBits|samples(e))
+	}
+	r.base = base
+	le.PutUint64(r.head[runBase:], uint64(base))
+	return p >= base
 }
 
 // forget drops the first n panes, and the fold when one of them is in it.
@@ -142,7 +180,7 @@ func (c *Cell) moveFold(r *run, p int64) {
 		case first == was: // go on from here
 		case c.inverse != nil && from > first:
 			for ; was < first; was++ {
-				c.inverse.unmerge(fold, r.at(was)[8:])
+				c.inverse.unmerge(fold, r.at(was)[c.keyLen:])
 			}
 		default:
 			clear(fold)
@@ -154,7 +192,7 @@ func (c *Cell) moveFold(r *run, p int64) {
 		end--
 	}
 	if from < end {
-		c.agg.fold(fold, r.states(from, end, 8), r.stride)
+		c.agg.fold(fold, r.states(from, end, c.keyLen), r.stride)
 	}
 	le.PutUint16(r.head[foldFirst:], uint16(first))
 	le.PutUint64(r.head[foldPane:], uint64(p))
@@ -170,7 +208,7 @@ func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.
 		}
 		fold := head[foldState:]
 		if r.key(r.n-1) == p {
-			read.Samples = c.agg.both(fold, r.at(r.n - 1)[8:], agg, &dst[0])
+			read.Samples = c.agg.both(fold, r.at(r.n - 1)[c.keyLen:], agg, &dst[0])
 			return read
 		}
 		c.agg.read(fold, agg, &dst[0])
@@ -179,7 +217,7 @@ func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.
 	}
 	acc := c.zeroed()
 	if lo, hi := r.before(p-c.span), r.upTo(p+1); lo < hi {
-		c.agg.fold(acc, r.states(lo, hi, 8), r.stride)
+		c.agg.fold(acc, r.states(lo, hi, c.keyLen), r.stride)
 	}
 	c.agg.read(acc, agg, &dst[0])
 	read.Samples = int(samples(acc))

@@ -39,8 +39,7 @@ func (c *Cell) addRow(head, tail []byte, at event.Time, values []event.Value, wa
 	if need = r.room(); need > 0 {
 		return need
 	}
-	row := r.insert(i)
-	le.PutUint64(row, uint64(at))
+	row := r.insert(i, int64(at))
 	if len(row) > 8 {
 		le.PutUint64(row[8:], v.N)
 	}

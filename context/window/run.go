@@ -2,10 +2,14 @@ package window
 
 // run is the sorted run of entries in a tail: n entries of stride bytes behind first free places. Entries leave at the front as time goes
 // on, so dropping there only moves first. First and n are read from the head once, and written back as they change.
+//
+// An entry's key is its first word, or base plus the upper bits of it.
 type run struct {
 	head, tail []byte
 	stride     int
 	first, n   int
+	base       int64
+	shift      uint8
 }
 
 func (r *run) set(first, n int) {
@@ -20,8 +24,10 @@ func (r *run) at(i int) []byte {
 	return r.tail[off : off+r.stride : off+r.stride]
 }
 
-// key returns the first eight bytes of entry i.
-func (r *run) key(i int) int64 { return int64(le.Uint64(r.tail[(r.first+i)*r.stride:])) }
+// key returns the key of entry i.
+func (r *run) key(i int) int64 {
+	return r.base + int64(le.Uint64(r.tail[(r.first+i)*r.stride:])>>(r.shift&63))
+}
 
 // states returns the entries lo to hi, without the bytes before the first one's state.
 func (r *run) states(lo, hi, keyLen int) []byte {
@@ -84,8 +90,8 @@ func (r *run) room() (need int) {
 	return (r.first + r.n + 1) * r.stride
 }
 
-// insert opens a zero entry at place i; there must be room.
-func (r *run) insert(i int) []byte {
+// insert opens an entry at place i, zero but for its key; there must be room.
+func (r *run) insert(i int, key int64) []byte {
 	off := (r.first + i) * r.stride
 	if i < r.n {
 		copy(r.tail[off+r.stride:(r.first+r.n+1)*r.stride], r.tail[off:(r.first+r.n)*r.stride])
@@ -93,6 +99,7 @@ func (r *run) insert(i int) []byte {
 	r.set(r.first, r.n+1)
 	e := r.tail[off : off+r.stride : off+r.stride]
 	clear(e)
+	le.PutUint64(e, uint64(key-r.base)<<(r.shift&63))
 	return e
 }
 

@@ -35,8 +35,7 @@ func (c *Cell) addSession(head, tail []byte, at event.Time, values []event.Value
 		}
 		lo = r.after(int64(at))
 		hi = lo + 1
-		e := r.insert(lo)
-		le.PutUint64(e, uint64(at))
+		e := r.insert(lo, int64(at))
 		le.PutUint64(e[8:], uint64(at))
 	}
 	for ; hi > lo+1; hi-- {

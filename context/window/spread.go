@@ -18,12 +18,12 @@ type moments struct {
 
 func loadMoments(s []byte) moments {
 	_ = s[23]
-	return moments{le.Uint64(s), getFloat(s, 8), getFloat(s, 16)}
+	return moments{samples(s), getFloat(s, 8), getFloat(s, 16)}
 }
 
 func (a moments) store(s []byte) {
 	_ = s[23]
-	le.PutUint64(s, a.n)
+	setSamples(s, a.n)
 	putFloat(s, 8, a.mean)
 	putFloat(s, 16, a.m2)
 }

@@ -17,12 +17,12 @@ type intSum struct{ n, lo, hi uint64 }
 
 func loadIntSum(s []byte) intSum {
 	_ = s[23]
-	return intSum{le.Uint64(s), le.Uint64(s[8:]), le.Uint64(s[16:])}
+	return intSum{samples(s), le.Uint64(s[8:]), le.Uint64(s[16:])}
 }
 
 func (a intSum) store(s []byte) {
 	_ = s[23]
-	le.PutUint64(s, a.n)
+	setSamples(s, a.n)
 	le.PutUint64(s[8:], a.lo)
 	le.PutUint64(s[16:], a.hi)
 }
@@ -92,12 +92,12 @@ type numberSum struct {
 
 func loadNumberSum(s []byte) numberSum {
 	_ = s[15]
-	return numberSum{le.Uint64(s), getFloat(s, 8)}
+	return numberSum{samples(s), getFloat(s, 8)}
 }
 
 func (a numberSum) store(s []byte) {
 	_ = s[15]
-	le.PutUint64(s, a.n)
+	setSamples(s, a.n)
 	putFloat(s, 8, a.sum)
 }
 
