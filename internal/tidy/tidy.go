@@ -1,7 +1,9 @@
 // Package tidy keeps the architecture true: its tests fail when a package imports from its own layer or above, when a third-party module
-// is used outside its owner, when a package has no doc, or when a Go file stands directly in context/. Test files may import anything.
+// is used outside its owner, when a package has no doc, when a Go file stands directly in context/, when a file or a function is too long,
+// or when a text has words that nobody but its author can follow. Test files may import anything.
 //
-// A new package gets a row in layers; a new dependency gets a row in owners, and a reason in ARCHITECTURE.md.
+// A new package gets a row in layers; a new dependency gets a row in owners, and a reason in ARCHITECTURE.md. What is too long is split;
+// its list of exceptions may only shrink.
 package tidy
 
 import (
@@ -50,39 +52,70 @@ var owners = map[string][]string{
 	"github.com/twmb/franz-go":           {"internal/app"},
 }
 
-// Check reads every Go file below root that is no test and returns what is not in order, sorted.
-func Check(root fs.FS) ([]string, error) {
-	var problems []string
-	documented := map[string]bool{}
+// Check reads what lies below root and returns what is not in order, sorted.
+func Check(root fs.FS) ([]string, error) { return check(root, exceptions) }
+
+func check(root fs.FS, exceptions map[string]int) ([]string, error) {
+	c := checker{documented: map[string]bool{}, exceptions: exceptions, met: map[string]bool{}}
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules"):
 			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+		case d.IsDir():
 			return nil
 		}
-		src, err := fs.ReadFile(root, name)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ImportsOnly|parser.ParseComments)
-		if err != nil {
-			return fmt.Errorf("parse %s: %w", name, err)
-		}
-		pkg := path.Dir(filepath.ToSlash(name))
-		documented[pkg] = documented[pkg] || file.Doc != nil
-		problems = append(problems, checkFile(name, pkg, file)...)
-		return nil
+		return c.file(root, filepath.ToSlash(name))
 	})
-	for pkg, ok := range documented {
+	for pkg, ok := range c.documented {
 		if !ok {
-			problems = append(problems, pkg+": the package has no doc comment; it is its user guide")
+			c.problems = append(c.problems, pkg+": the package has no doc comment; it is its user guide")
 		}
 	}
-	slices.Sort(problems)
-	return problems, err
+	for what := range exceptions {
+		if !c.met[what] {
+			c.problems = append(c.problems, what+": there is no such file or function; take it from the exceptions in internal/tidy")
+		}
+	}
+	slices.Sort(c.problems)
+	return c.problems, err
+}
+
+type checker struct {
+	problems   []string
+	documented map[string]bool // by package
+	exceptions map[string]int
+	met        map[string]bool // by exception
+}
+
+func (c *checker) file(root fs.FS, name string) error {
+	goFile, text := strings.HasSuffix(name, ".go"), slices.Contains(texts, path.Ext(name)) || path.Base(name) == "Makefile"
+	if !goFile && !text {
+		return nil
+	}
+	src, err := fs.ReadFile(root, name)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	c.problems = append(c.problems, checkWords(name, src)...)
+	if !goFile {
+		return nil
+	}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, src, parser.ParseComments)
+	if err != nil {
+		return fmt.Errorf("parse %s: %w", name, err)
+	}
+	if strings.HasSuffix(name, "_test.go") {
+		c.lengths(name, src, fset, file, testLines)
+		return nil
+	}
+	pkg := path.Dir(name)
+	c.documented[pkg] = c.documented[pkg] || file.Doc != nil
+	c.problems = append(c.problems, checkFile(name, pkg, file)...)
+	c.lengths(name, src, fset, file, functionLines)
+	return nil
 }
 
 func checkFile(name, pkg string, file *ast.File) []string {
