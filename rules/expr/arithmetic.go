@@ -41,6 +41,13 @@ func words(op string, a, b func(event.Row) (int64, bool)) func(event.Row) (int64
 // numbers compiles + - * / of float64; what is no number is unknown. The closures spell the operations out, which spares a call.
 func numbers(op string, a, b *code) *code {
 	x, y := a.num, b.num
+	if a.form == formSlot && b.form != formClosure && (op == "+" || op == "-") {
+		factor := b.scale()
+		if op == "-" {
+			factor = -factor
+		}
+		return slotSum(a.slot, b.slot, factor)
+	}
 	switch op {
 	case "+":
 		return numberCode(func(row event.Row) (float64, bool) {
@@ -69,6 +76,16 @@ func numbers(op string, a, b *code) *code {
 		f, ok := x(row)
 		g, ok2 := y(row)
 		h := f * g
+		return h, ok && ok2 && finite(h)
+	})
+}
+
+// slotSum is a slot plus a factor times a slot, such as usual + 4 * spread. The product is rounded before it is added, on every machine.
+func slotSum(slot, other event.Slot, factor float64) *code {
+	return numberCode(func(row event.Row) (float64, bool) {
+		f, ok := number(row, slot)
+		g, ok2 := number(row, other)
+		h := f + float64(factor*g)
 		return h, ok && ok2 && finite(h)
 	})
 }

@@ -185,32 +185,53 @@ func logic(op string, a, b *code) *code {
 			k.parts = append(k.parts, side.truth)
 		}
 	}
-	decides, parts := k.decides, k.parts
-	if len(parts) == 2 {
-		x, y := parts[0], parts[1]
-		k.truth = func(row event.Row) Truth {
+	k.truth = chain(k.decides, k.parts)
+	return k
+}
+
+// chain evaluates the sides until one decides. False and True never meet among those that don't, and Unknown is above both, so that the
+// greatest of them is the outcome. Two and three sides are most common and spelled out.
+func chain(decides Truth, parts []func(event.Row) Truth) func(event.Row) Truth {
+	x, y, z := parts[0], parts[1], parts[len(parts)-1]
+	switch len(parts) {
+	case 2:
+		return func(row event.Row) Truth {
 			s := x(row)
 			if s == decides {
 				return s
 			}
 			t := y(row)
-			if t == decides || s != Unknown {
+			if t == decides {
 				return t
 			}
-			return Unknown
+			return max(s, t)
 		}
-		return k
+	case 3:
+		return func(row event.Row) Truth {
+			s := x(row)
+			if s == decides {
+				return s
+			}
+			t := y(row)
+			if t == decides {
+				return t
+			}
+			u := z(row)
+			if u == decides {
+				return u
+			}
+			return max(s, t, u)
+		}
 	}
-	k.truth = func(row event.Row) Truth {
+	return func(row event.Row) Truth {
 		all := True - decides
 		for _, part := range parts {
 			t := part(row)
 			if t == decides {
 				return t
 			}
-			all = max(all, t) // False and True never meet here, and Unknown is above both
+			all = max(all, t)
 		}
 		return all
 	}
-	return k
 }

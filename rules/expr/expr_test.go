@@ -37,6 +37,8 @@ var truths = []struct {
 	{"addr in \"::ffff:10.1.2.3\"", True}, {"addr in \"::ffff:10.1.2.4/128\"", False}, {"addr in \"::/0\"", False}, {"addr in \"0.0.0.0/0\"", True}, {"\"10.1.2.3\" == addr", True},
 	{"u ?? u", Unknown}, {"u ?? ok", True}, {"has(n ?? n)", False}, {"(n ?? count) == 7", True}, {"((n ?? n) ?? amount) == 2.5", True}, {"(ok ? t : t + duration(\"1s\")) == t", True},
 	{"1_000 == 1000 and 0xff == 255 and 1e6 == 1000000", True}, {"card == 'vïsa' and card == `vïsa`", True},
+	{`card in ["1", "2", "3", "4", "5", "6", "7", "8", "vïsa"]`, True}, {`card in ["1", "2", "3", "4", "5", "6", "7", "8", "9"]`, False},
+	{"amount - 1e308 * amount < 0", Unknown}, {"amount + amount > 4.9 and amount - 2 * amount < -2.4", True},
 	{"1 < count < 9 > 2", True}, {"1 < n < 9", Unknown}, {"count in []", False}, {"n in []", Unknown}, {"addr in []", False}, {"card in []", False},
 	{"big + 0 == big", True}, {"low - 0 == low", True}, {"low + low < 0", Unknown}, {"amount * 1e308 > 0", Unknown}, {"amount * 1e308 + amount > 0", Unknown}, {"count < 1e308 * amount", Unknown},
 	{"duration(\"1h\") / duration(\"30m\") == 2", True},

@@ -73,11 +73,17 @@ func (c *checker) in(n *ast.BinaryNode) *code {
 }
 
 func (c *checker) inTexts(a *code, elements []ast.Node) *code {
-	set := make(map[string]struct{}, len(elements))
+	var texts []string
+	set := map[string]struct{}{}
 	for _, e := range elements {
 		if k := c.element(e, a.kind); k != nil {
+			texts = append(texts, *k.text)
 			set[*k.text] = struct{}{}
 		}
+	}
+	const short = 8 // up to here, comparing one by one is faster than hashing
+	if len(texts) <= short {
+		return member(a.str, func(s string) bool { return slices.Contains(texts, s) })
 	}
 	return member(a.str, func(s string) bool { _, ok := set[s]; return ok })
 }
