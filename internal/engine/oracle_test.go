@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"insolite/ingest"
@@ -15,9 +16,10 @@ import (
 )
 
 const (
-	seedsMin = 200
-	seedsMax = 1000
-	perCell  = 50 // findings that every cell of the table must have
+	seedsLong  = 200
+	seedsShort = 8
+	seedParts  = 4  // compared side by side
+	perCell    = 50 // findings that every cell of the table must have
 )
 
 // load makes a set of an evaluator's job.
@@ -187,30 +189,47 @@ func differ(t testing.TB, j oracle.Job, lines []string, o oracle.Options) (strin
 // Engine and brute-force evaluator agree on every alert, every value in it and every count.
 func TestEngineAgreesWithTheEvaluator(t *testing.T) {
 	all := oracle.Cells{}
-	seeds := uint64(seedsMin)
-	if testing.Short() {
-		seeds = 12
-	}
-	enough := func() bool { _, n := all.Least(); return n >= perCell }
-	seed := uint64(0)
-	for ; seed < seeds || !testing.Short() && seed < seedsMax && !enough(); seed++ {
-		j, lines := oracle.Random(seed)
-		difference, result := differ(t, j, lines, oracle.Options{})
-		all.Add(result.Cells)
-		if difference != "" {
-			j, lines = oracle.Minimize(j, lines, func(j oracle.Job, lines []string) bool { d, _ := differ(t, j, lines, oracle.Options{}); return d != "" })
-			difference, _ = differ(t, j, lines, oracle.Options{})
-			t.Fatalf("seed %d: %s\n%s\n%s\n%s", seed, difference, j.ConfigYAML(), j.RulesYAML(), strings.Join(lines, "\n"))
+	var lock sync.Mutex
+	t.Run("seeds", func(t *testing.T) {
+		for part := range uint64(seedParts) {
+			t.Run(fmt.Sprint(part), func(t *testing.T) {
+				t.Parallel()
+				for seed := part; seed < comparedSeeds(); seed += seedParts {
+					cells := agree(t, seed)
+					lock.Lock()
+					all.Add(cells)
+					lock.Unlock()
+				}
+			})
 		}
-	}
+	})
 	var table strings.Builder
 	if err := all.Print(&table); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("findings that agree over %d seeds\n%s", seed, table.String())
+	t.Logf("findings that agree over %d seeds\n%s", comparedSeeds(), table.String())
 	if cell, n := all.Least(); !testing.Short() && n < perCell {
 		t.Errorf("%+v has %d findings, want %d", cell, n, perCell)
 	}
+}
+
+func comparedSeeds() uint64 {
+	if testing.Short() {
+		return seedsShort
+	}
+	return seedsLong
+}
+
+// agree compares on one seed, and shrinks what differs.
+func agree(t *testing.T, seed uint64) oracle.Cells {
+	j, lines := oracle.Random(seed)
+	difference, result := differ(t, j, lines, oracle.Options{})
+	if difference != "" {
+		j, lines = oracle.Minimize(j, lines, func(j oracle.Job, lines []string) bool { d, _ := differ(t, j, lines, oracle.Options{}); return d != "" })
+		difference, _ = differ(t, j, lines, oracle.Options{})
+		t.Errorf("seed %d: %s\n%s\n%s\n%s", seed, difference, j.ConfigYAML(), j.RulesYAML(), strings.Join(lines, "\n"))
+	}
+	return result.Cells
 }
 
 // The comparison can fail: each mutation of the definitions makes it so.

@@ -29,7 +29,7 @@ func seeds(t *testing.T) uint64 {
 	if testing.Short() {
 		return 4
 	}
-	return 60
+	return 30
 }
 
 func TestBatchesAndProcessorsDoNotMatter(t *testing.T) {
