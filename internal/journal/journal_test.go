@@ -80,3 +80,12 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseCommit(f *testing.F) {
+	f.Add((&Commit{Step: 1, Bundle: 2, Journal: 3, Watermark: event.NoTime}).Text())
+	f.Fuzz(func(t *testing.T, text string) {
+		if c, err := ParseCommit(text); err == nil && c.Text() != text {
+			t.Errorf("%q reads as %+v, which is written otherwise", text, c)
+		}
+	})
+}
