@@ -37,14 +37,19 @@ type named struct {
 
 func (c *checker) errorf(loc file.Location, format string, args ...any) *code {
 	c.failed = true
+	c.problem(diag.Error, loc, fmt.Sprintf(format, args...))
+	return nil
+}
+
+// problem adds a problem at a place of the text.
+func (c *checker) problem(severity diag.Severity, loc file.Location, message string) {
 	offset, from := 0, loc.From
 	for offset < len(c.text) && from > 0 {
 		_, size := utf8.DecodeRuneInString(c.text[offset:])
 		offset += size
 		from--
 	}
-	c.problems.Add(diag.Problem{Position: c.at(offset), Length: max(1, loc.To-loc.From), Message: fmt.Sprintf(format, args...)})
-	return nil
+	c.problems.Add(diag.Problem{Position: c.at(offset), Severity: severity, Length: max(1, loc.To-loc.From), Message: message})
 }
 
 // article returns the kind's name after a or an.

@@ -1,11 +1,13 @@
 package expr
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
 
+	"insolite/internal/diag"
 	"insolite/internal/event"
 )
 
@@ -54,6 +56,9 @@ func (c *checker) inList(left, right ast.Node, args []ast.Node) *code {
 		return c.errorf(start(left), "in list does not apply to %s; a list holds texts, which a string, an int, a bool or an ip may equal", article(a.kind))
 	case a.str != nil:
 		return member(a.str, list.Contains)
+	}
+	if misfit := list.Misfit(); misfit != "" && a.kind == event.KindIP {
+		c.problem(diag.Lint, name.Location(), fmt.Sprintf(`list %q holds %q, which no ip equals; write addresses in their shortest form, and prefixes in a literal list such as ip in ["10.0.0.0/8"]`, name.Value, misfit))
 	}
 	value := a.boxed()
 	return boolCode(func(row event.Row) Truth {

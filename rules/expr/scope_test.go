@@ -99,4 +99,22 @@ func TestListsWithoutLookups(t *testing.T) {
 	}
 }
 
+func TestListWithPrefixesIsLinted(t *testing.T) {
+	var problems diag.List
+	set := &lookup.Set{Lists: map[string]*lookup.List{"vpn": lookup.ParseList("vpn", []byte("10.1.2.3\n10.0.0.0/8\n"), &problems)}}
+	for text, want := range map[string]string{
+		`ip in list("vpn")`:   `:1:12: list "vpn" holds "10.0.0.0/8", which no ip equals; write addresses in their shortest form, and prefixes in a literal list such as ip in ["10.0.0.0/8"]`,
+		`user in list("vpn")`: "",
+	} {
+		problems, got := diag.List{}, ""
+		e := Compile(text, event.KindBool, NewScope(logins, set), nil, &problems)
+		for _, p := range problems.Sorted() {
+			got += p.String()
+		}
+		if e == nil || problems.HasErrors() || got != want {
+			t.Errorf("%s: compiles %v, %s", text, e != nil, got)
+		}
+	}
+}
+
 func ipValue(text string) event.Value { return event.IPValue(netip.MustParseAddr(text)) }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -62,6 +63,7 @@ func (s *Set) TableNames() []string {
 // List is a set of values.
 type List struct {
 	values map[string]struct{}
+	misfit string
 }
 
 // ParseList reads one value a line. It returns nil when it added errors.
@@ -79,9 +81,28 @@ func ParseList(file string, data []byte, problems *diag.List) *List {
 			return nil
 		}
 		l.values[value] = struct{}{}
+		if l.misfit == "" && equalsNoAddress(value) {
+			l.misfit = value
+		}
 	}
 	return l
 }
+
+// equalsNoAddress reports whether a value looks like an address and yet is the text of none.
+func equalsNoAddress(value string) bool {
+	if !strings.ContainsAny(value, ".:") {
+		return false
+	}
+	if _, err := netip.ParsePrefix(value); err == nil {
+		return true
+	}
+	addr, err := netip.ParseAddr(value)
+	return err == nil && addr.Unmap().WithZone("").String() != value
+}
+
+// Misfit returns the first value that looks like an address and yet equals the text of none: a prefix, an address with a zone or one that
+// is not in its shortest form. It returns "" when all is well.
+func (l *List) Misfit() string { return l.misfit }
 
 // Contains reports whether the value is in the list.
 func (l *List) Contains(value string) bool {

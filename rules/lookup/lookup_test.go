@@ -25,6 +25,17 @@ func TestListPassesOverCommentsAndBlanks(t *testing.T) {
 	}
 }
 
+func TestListTellsWhatEqualsNoAddress(t *testing.T) {
+	for data, want := range map[string]string{
+		"": "", "a\n1\nx/y\n1.5\n": "", "10.1.2.3\n2001:db8::1\n": "", "ann\n10.0.0.0/8\n11.0.0.0/8\n": "10.0.0.0/8", "2001:DB8::1\n": "2001:DB8::1", "2001:db8:0::1": "2001:db8:0::1",
+		"fe80::1%eth0": "fe80::1%eth0", "::ffff:10.1.2.3": "::ffff:10.1.2.3",
+	} {
+		if got := ParseList("", []byte(data), &diag.List{}).Misfit(); got != want {
+			t.Errorf("%q: got %q, want %q", data, got, want)
+		}
+	}
+}
+
 func TestListIsBounded(t *testing.T) {
 	var b strings.Builder
 	for i := range EntriesMax + 1 {
