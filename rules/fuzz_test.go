@@ -1,0 +1,65 @@
+package rules_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"insolite/internal/diag"
+	"insolite/rules"
+)
+
+// FuzzLoad holds any file to what Load promises: a set, or an error at a place that is in the file, with a cure; the same for the same file.
+func FuzzLoad(f *testing.F) {
+	all, look := sources(f), lookups(f)
+	for _, file := range files(f) {
+		f.Add(string(file.Data))
+	}
+	for _, feature := range []string{"agg: count, window: 1h", "agg: last, fields: [amount], window: {events: 3}"} {
+		f.Add("version: 1\nrules:\n" + rule("a", feature))
+	}
+	f.Add("version: 1\nrules:\n" + sound)
+	f.Fuzz(func(t *testing.T, text string) {
+		load := func() (*rules.Set, *diag.List) {
+			return rules.Load([]rules.File{{Path: "r.yaml", Data: []byte(text)}}, all, look, rules.Options{})
+		}
+		set, list := load()
+		if (set == nil) != list.HasErrors() {
+			t.Fatalf("set %v, %s", set, told(list))
+		}
+		lines := strings.Split(strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n"), "\n")
+		for _, p := range list.Sorted() {
+			at := p.Position
+			if at.Line > len(lines) || at.Line > 0 && (at.Col < 1 || at.Col > utf8.RuneCountInString(lines[at.Line-1])+1) {
+				t.Errorf("%s is not in the file", p)
+			}
+			if p.Severity == diag.Error && !cure.MatchString(p.Message) {
+				t.Errorf("%s has no cure", p)
+			}
+		}
+		again, list2 := load()
+		if told(list) != told(list2) {
+			t.Errorf("first\n%sthen\n%s", told(list), told(list2))
+		}
+		if set != nil {
+			if set.Version != again.Version {
+				t.Errorf("version %s, then %s", set.Version, again.Version)
+			}
+			checkLayouts(t, set)
+		}
+	})
+}
+
+// TestLargestSets loads as much as the limits allow: nothing may grow with the square of it.
+func TestLargestSets(t *testing.T) {
+	var many strings.Builder
+	for i := range 1500 {
+		fmt.Fprintf(&many, "- {id: r%d, source: payment.authorized, group_by: customer_id, where: items > %d, context: {f: {agg: count, window: %dm}}, condition: f > 1}\n", i, i, i+1)
+	}
+	set := mustLoad(t, many.String())
+	k := set.Plans[0].Keyspaces[0]
+	if len(k.Cells) != 1500 || len(k.Streams[0].Wheres) != 1500 || set.Plans[0].Sources[0].Width != 9+1500 {
+		t.Errorf("%d cells, %d wheres", len(k.Cells), len(k.Streams[0].Wheres))
+	}
+}
