@@ -77,15 +77,30 @@ const ProblemsMax = 200
 type List struct {
 	problems []Problem
 	dropped  int
+	failed   bool // there was an Error, maybe among those dropped
 }
 
-// Add appends a problem. Beyond ProblemsMax it is only counted.
+// Add appends a problem. Beyond ProblemsMax it is only counted, but an Error takes the place of a Lint.
 func (l *List) Add(p Problem) {
-	if len(l.problems) >= ProblemsMax {
-		l.dropped++
+	l.failed = l.failed || p.Severity == Error
+	if len(l.problems) < ProblemsMax {
+		l.problems = append(l.problems, p)
 		return
 	}
-	l.problems = append(l.problems, p)
+	l.dropped++
+	if i := l.lint(); p.Severity == Error && i >= 0 {
+		l.problems[i] = p
+	}
+}
+
+// Full reports whether a problem of that severity would only be counted, so that its place need not be found.
+func (l *List) Full(s Severity) bool {
+	return len(l.problems) >= ProblemsMax && (s == Lint || l.lint() < 0)
+}
+
+// lint returns the index of a Lint, or -1.
+func (l *List) lint() int {
+	return slices.IndexFunc(l.problems, func(p Problem) bool { return p.Severity == Lint })
 }
 
 // Errorf appends an error at pos.
@@ -99,6 +114,7 @@ func (l *List) Merge(o *List) {
 		l.Add(p)
 	}
 	l.dropped += o.dropped
+	l.failed = l.failed || o.failed
 }
 
 // Sorted returns the problems by file, line and column, without repetitions.
@@ -114,9 +130,7 @@ func (l *List) Sorted() []Problem {
 func (l *List) Dropped() int { return l.dropped }
 
 // HasErrors reports whether any problem is an Error.
-func (l *List) HasErrors() bool {
-	return slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Severity == Error })
-}
+func (l *List) HasErrors() bool { return l.failed }
 
 // Err returns nil without errors, else one error that tells all of them.
 func (l *List) Err() error {

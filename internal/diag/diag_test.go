@@ -53,6 +53,27 @@ func TestListIsBoundedAndCountsTheRest(t *testing.T) {
 	}
 }
 
+func TestErrorsTakeThePlaceOfLints(t *testing.T) {
+	var l, all List
+	for range ProblemsMax + 1 {
+		l.Add(Problem{Severity: Lint, Message: "advice"})
+	}
+	if l.HasErrors() || !l.Full(Lint) || l.Full(Error) {
+		t.Errorf("errors %v, full %v", l.HasErrors(), l.Full(Lint))
+	}
+	l.Errorf(Position{"a.yaml", 1, 1}, "wrong")
+	all.Merge(&l)
+	if !all.HasErrors() || !strings.HasPrefix(all.Sorted()[1].Message, "wrong") || all.Dropped() != 2 {
+		t.Errorf("got %v, %d dropped", all.Err(), all.Dropped())
+	}
+	for i := range ProblemsMax {
+		l.Errorf(Position{"a.yaml", i, 2}, "wrong")
+	}
+	if !l.Full(Error) {
+		t.Error("a list of errors is not full")
+	}
+}
+
 func TestNearestForgivesATypingError(t *testing.T) {
 	names := []string{"amount", "customer_id", "at"}
 	for name, want := range map[string]string{"amout": "amount", "Amount": "amount", "amuont": "amount", "custmer_id": "customer_id", "ta": "at", "banana": "", "": ""} {
