@@ -124,12 +124,12 @@ func (n *Node) Names() []string {
 
 // Errorf reports an error at the node. The message says what is wrong and, after a semicolon, the cure.
 func (n *Node) Errorf(format string, args ...any) {
-	n.report(diag.Error, n.line, n.col, n.length(), fmt.Sprintf(format, args...))
+	n.problem(diag.Error, fmt.Sprintf(format, args...))
 }
 
 // Lintf reports advice at the node.
 func (n *Node) Lintf(format string, args ...any) {
-	n.report(diag.Lint, n.line, n.col, n.length(), fmt.Sprintf(format, args...))
+	n.problem(diag.Lint, fmt.Sprintf(format, args...))
 }
 
 // ErrorAt reports an error inside the node's text: length bytes at offset.
@@ -142,7 +142,25 @@ func (n *Node) LintAt(offset, length int, format string, args ...any) {
 	n.problemAt(diag.Lint, offset, length, fmt.Sprintf(format, args...))
 }
 
+func (n *Node) problem(s diag.Severity, message string) {
+	if !n.only(s) {
+		n.report(s, n.line, n.col, n.length(), message)
+	}
+}
+
+// only counts a problem when the list is full: in a file that is one long line of mistakes, finding the place of each takes minutes.
+func (n *Node) only(s diag.Severity) bool {
+	full := n.doc.list.Full(s)
+	if full {
+		n.doc.list.Add(diag.Problem{Severity: s})
+	}
+	return full
+}
+
 func (n *Node) problemAt(s diag.Severity, offset, length int, message string) {
+	if n.only(s) {
+		return
+	}
 	pos := n.Locate(offset)
 	if length < 1 {
 		length = 1
