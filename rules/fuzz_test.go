@@ -47,8 +47,39 @@ func FuzzLoad(f *testing.F) {
 				t.Errorf("version %s, then %s", set.Version, again.Version)
 			}
 			checkLayouts(t, set)
+			for _, r := range set.Rules {
+				if r.Condition == nil || r.Alert.Summary == nil || len(r.GroupBy) == 0 || r.Keyspace == nil && r.Enabled() {
+					t.Errorf("rule %s is not whole: %+v", r.ID, r)
+				}
+			}
 		}
 	})
+}
+
+// TestHostileFiles reads files that are one long line of mistakes. Each took minutes, or gigabytes, without the limit that it meets.
+func TestHostileFiles(t *testing.T) {
+	const rule = "- id: a\n  source: payment.authorized\n  group_by: customer_id\n  condition: amount > 1\n  "
+	var names, rows strings.Builder
+	for i := range 4000 {
+		fmt.Fprintf(&names, "l%d: a, ", i)
+		fmt.Fprintf(&rows, "l%d: {c%d: a}, ", i, i)
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown fields": {"- {id: a, " + names.String() + "}\n", `r.yaml:3:11: unknown field "l0"`},
+		"exceptions":     {rule + "exceptions: [" + strings.Repeat("{name: a, where: amount},", 4000) + "]\n", "a rule has at most 64 exceptions"},
+		"labels":         {rule + "alert: {labels: {" + names.String() + "}}\n", "an alert has at most 32 labels"},
+		"features":       {rule + "context: {" + names.String() + "}\n", "a rule has at most 64 features"},
+		"template":       {rule + "alert: {summary: '" + strings.Repeat("{amont}", 50_000) + "'}\n", "the text has 350000 bytes"},
+		"columns":        {rule + "tests: [{name: a, events: [], expect: [], lookups: {merchants: {" + rows.String() + "}}}]\n", "at most 64 columns"},
+		"rows":           {rule + "tests: [{name: a, events: [], expect: [], lookups: {merchants: {" + strings.ReplaceAll(names.String(), ": a", ": {c: a}") + "}}}]\n", "at most 1000 rows"},
+		"events":         {rule + "tests: [{name: a, events: [" + strings.Repeat("{after: 1s},", 4000) + "], expect: []}]\n", "at most 2000 events"},
+		"words":          {strings.Repeat("- {id: a}\n", 40_000), "more than 200000 words"},
+	} {
+		set, list := load(t, c.text, rules.Options{})
+		if set != nil || !strings.Contains(told(list), c.want) {
+			t.Errorf("%s: %.500s", name, told(list))
+		}
+	}
 }
 
 // TestLargestSets loads as much as the limits allow: nothing may grow with the square of it.

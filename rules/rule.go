@@ -11,8 +11,12 @@ import (
 	"insolite/rules/expr"
 )
 
-// groupMax bounds the fields of a key.
-const groupMax = 8
+// Limits of a rule, far above what a person writes.
+const (
+	groupMax      = 8  // fields of its key
+	exceptionsMax = 64 // exceptions
+	namedMax      = 32 // labels, links
+)
 
 // unsupported are the words of the language that this version does not know yet.
 var unsupported = []string{"absence", "sequence", "new_value", "baseline", "for", "keep_firing_for"}
@@ -213,7 +217,11 @@ func (d *draft) unlessBroken(n *yamldoc.Node, scope *expr.Scope) *expr.Scope {
 
 func (d *draft) exceptions(scope *expr.Scope) {
 	seen := map[string]bool{}
-	for _, item := range d.m.Get("exceptions").List("exceptions") {
+	for i, item := range d.m.Get("exceptions").List("exceptions") {
+		if i == exceptionsMax {
+			item.Errorf("a rule has at most %d exceptions; keep what they name in a list", exceptionsMax)
+			return
+		}
 		m := item.Map("an exception")
 		name := m.Required("name", "{name: vpn egress, where: vpn == true}")
 		x := Exception{}
@@ -286,7 +294,11 @@ func (d *draft) named(n *yamldoc.Node, what string, scope *expr.Scope) []NamedTe
 		return nil
 	}
 	var out []NamedTemplate
-	for _, p := range n.Pairs {
+	for i, p := range n.Pairs {
+		if i == namedMax {
+			p.Key.Errorf("an alert has at most %d %s; leave some out", namedMax, what)
+			return nil
+		}
 		out = append(out, NamedTemplate{Name: p.Key.Text, Text: template(p.Value, d.unlessBroken(p.Value, scope))})
 	}
 	return out

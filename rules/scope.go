@@ -62,6 +62,10 @@ func condition(n *yamldoc.Node, scope *expr.Scope, features ...string) *expr.Exp
 // template compiles the text in a scalar; nil without one, and when it is wrong.
 func template(n *yamldoc.Node, scope *expr.Scope) *expr.Template {
 	text, ok := scalar(n)
+	if len(text) > expr.TextMax {
+		n.Errorf("the text has %d bytes, at most %d are allowed; shorten it", len(text), expr.TextMax)
+		return nil
+	}
 	if !ok || scope == nil {
 		return nil
 	}

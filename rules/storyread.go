@@ -17,6 +17,9 @@ import (
 const (
 	TestsMax = 200  // of a rule
 	StepsMax = 2000 // of a test
+
+	rowsMax    = 1000 // of an inline table
+	columnsMax = 64   // of an inline table
 )
 
 // storyReader reads one test.
@@ -297,7 +300,11 @@ func (r *storyReader) lookups(n *yamldoc.Node) {
 func table(n *yamldoc.Node) *lookup.Table {
 	columns := []string{"key"}
 	rows := [][]string{nil}
-	for _, p := range n.Pairs {
+	for i, p := range n.Pairs {
+		if i == rowsMax {
+			p.Key.Errorf("a test's table has at most %d rows; keep those that the test needs", rowsMax)
+			return nil
+		}
 		if p.Value.Map("a row") == nil {
 			return nil
 		}
@@ -305,6 +312,10 @@ func table(n *yamldoc.Node) *lookup.Table {
 		row[0] = p.Key.Text
 		for _, cell := range p.Value.Pairs {
 			i := slices.Index(columns, cell.Key.Text)
+			if len(columns) > columnsMax {
+				cell.Key.Errorf("a test's table has at most %d columns; keep those that the rule reads", columnsMax)
+				return nil
+			}
 			if i < 0 {
 				i = len(columns)
 				columns, row = append(columns, cell.Key.Text), append(row, "")
