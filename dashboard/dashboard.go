@@ -173,7 +173,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.endOnce.Do(func() { close(s.ending) })
 	err := s.http.Shutdown(ctx)
 	if err != nil {
-		s.http.Close()
+		_ = s.http.Close() // the cause is told already
 	}
 	s.mu.Lock()
 	served := s.served

@@ -54,8 +54,15 @@ func publishSamples(t testing.TB, s *Server) {
 	}
 }
 
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // ask answers a request without a network.
-func ask(s *Server, method, target string, header ...string) *http.Response {
+func ask(s *Server, method, target string, header ...string) answer {
 	r := httptest.NewRequest(method, "http://localhost"+target, nil)
 	for i := 0; i+1 < len(header); i += 2 {
 		if header[i] == "Host" {
@@ -65,16 +72,7 @@ func ask(s *Server, method, target string, header ...string) *http.Response {
 	}
 	w := httptest.NewRecorder()
 	s.http.Handler.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func body(t testing.TB, r *http.Response) string {
-	t.Helper()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return answer{w.Code, w.Header(), w.Body.String()}
 }
 
 type list struct {
@@ -89,8 +87,8 @@ func getList(t testing.TB, s *Server, query string) list {
 	t.Helper()
 	r := ask(s, "GET", "/api/v1/alerts"+query)
 	var l list
-	if text := body(t, r); r.StatusCode != 200 || json.Unmarshal([]byte(text), &l) != nil {
-		t.Fatalf("%s: %d %s", query, r.StatusCode, text)
+	if r.status != http.StatusOK || json.Unmarshal([]byte(r.body), &l) != nil {
+		t.Fatalf("%s: %d %s", query, r.status, r.body)
 	}
 	return l
 }
@@ -161,7 +159,7 @@ func TestTheLastHourIsCountedByMinute(t *testing.T) {
 			Counts map[string][]int
 		}
 	}
-	if err := json.Unmarshal([]byte(body(t, ask(s, "GET", "/api/v1/alerts?limit=0&severity=high&severity=critical"))), &got); err != nil {
+	if err := json.Unmarshal([]byte(ask(s, "GET", "/api/v1/alerts?limit=0&severity=high&severity=critical").body), &got); err != nil {
 		t.Fatal(err)
 	}
 	high, critical := make([]int, 60), make([]int, 60)
@@ -203,7 +201,7 @@ func TestOneAlertIsShownAsItIsOnTheTopic(t *testing.T) {
 		EventText string `json:"event_text"`
 		Alert     json.RawMessage
 	}
-	if err := json.Unmarshal([]byte(body(t, ask(s, "GET", "/api/v1/alerts/"+id))), &got); err != nil {
+	if err := json.Unmarshal([]byte(ask(s, "GET", "/api/v1/alerts/"+id).body), &got); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got.Alert, record.Value) {
@@ -241,11 +239,11 @@ func TestRefusalsSayCauseAndCure(t *testing.T) {
 	} {
 		r := ask(s, c.method, c.target, c.header...)
 		var got struct{ Error problem }
-		if err := json.Unmarshal([]byte(body(t, r)), &got); err != nil {
+		if err := json.Unmarshal([]byte(r.body), &got); err != nil {
 			t.Errorf("%s: %v", c.target, err)
 		}
-		if r.StatusCode != c.status || got.Error.Code != c.code || got.Error.Message == "" || got.Error.Cure == "" {
-			t.Errorf("%s %s: %d %+v", c.method, c.target, r.StatusCode, got.Error)
+		if r.status != c.status || got.Error.Code != c.code || got.Error.Message == "" || got.Error.Cure == "" {
+			t.Errorf("%s %s: %d %+v", c.method, c.target, r.status, got.Error)
 		}
 	}
 }
@@ -254,7 +252,7 @@ func TestHostsOfALoopbackServer(t *testing.T) {
 	s := newServer(t)
 	s.opts.Hosts = []string{"alerts.internal"}
 	for host, want := range map[string]int{"localhost:1": 200, "127.0.0.1": 200, "[::1]:8080": 200, "alerts.internal": 200, "evil.example": 421, "localhost.evil.example": 421} {
-		if got := ask(s, "GET", "/", "Host", host).StatusCode; got != want {
+		if got := ask(s, "GET", "/", "Host", host).status; got != want {
 			t.Errorf("%s: %d, want %d", host, got, want)
 		}
 	}
@@ -262,7 +260,7 @@ func TestHostsOfALoopbackServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := ask(open, "GET", "/", "Host", "anything.example").StatusCode; got != 200 {
+	if got := ask(open, "GET", "/", "Host", "anything.example").status; got != 200 {
 		t.Errorf("a server on all addresses: %d", got)
 	}
 }
@@ -270,7 +268,7 @@ func TestHostsOfALoopbackServer(t *testing.T) {
 func TestEveryAnswerIsStrict(t *testing.T) {
 	s := newServer(t)
 	for _, target := range []string{"/", "/alerts/x", "/pipeline", "/assets/app.js", "/assets/style.css", "/nothing", "/api/v1/alerts", "/api/v1/status", "/api/nothing"} {
-		h := ask(s, "GET", target).Header
+		h := ask(s, "GET", target).header
 		csp := h.Get("Content-Security-Policy")
 		for _, must := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"} {
 			if !strings.Contains(csp, must) {
@@ -293,34 +291,45 @@ func TestEveryAnswerIsStrict(t *testing.T) {
 func TestFilesAreRevalidated(t *testing.T) {
 	s := newServer(t)
 	first := ask(s, "GET", "/assets/app.js")
-	if again := ask(s, "GET", "/assets/app.js", "If-None-Match", first.Header.Get("ETag")); again.StatusCode != 304 || body(t, again) != "" {
-		t.Errorf("unchanged: %d", again.StatusCode)
+	if again := ask(s, "GET", "/assets/app.js", "If-None-Match", first.header.Get("ETag")); again.status != http.StatusNotModified || again.body != "" {
+		t.Errorf("unchanged: %d", again.status)
 	}
-	if other := ask(s, "GET", "/assets/app.js", "If-None-Match", `"old"`); other.StatusCode != 200 || body(t, other) != body(t, first) {
-		t.Errorf("changed: %d", other.StatusCode)
+	if other := ask(s, "GET", "/assets/app.js", "If-None-Match", `"old"`); other.status != http.StatusOK || other.body != first.body {
+		t.Errorf("changed: %d", other.status)
 	}
 	missing := ask(s, "GET", "/nothing")
-	if text := body(t, missing); missing.StatusCode != 404 || !strings.Contains(text, "<html") || !strings.HasPrefix(missing.Header.Get("Content-Type"), "text/html") {
-		t.Errorf("missing page: %d %s", missing.StatusCode, text)
+	if missing.status != http.StatusNotFound || !strings.Contains(missing.body, "<html") || !strings.HasPrefix(missing.header.Get("Content-Type"), "text/html") {
+		t.Errorf("missing page: %d %s", missing.status, missing.body)
 	}
 }
 
-// Over a connection: HEAD has the headers of GET and no body.
+// fetch asks over a connection.
+func fetch(t testing.TB, method, url string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = got.Body.Close() }()
+	text, err := io.ReadAll(got.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{got.StatusCode, got.Header, string(text)}
+}
+
+// HEAD has the headers of GET and no body.
 func TestHeadAnswersLikeGet(t *testing.T) {
 	base := started(t, newServer(t))
 	for _, target := range []string{"/", "/assets/style.css", "/api/v1/alerts", "/api/v1/status", "/nothing"} {
-		head, err := http.Head(base + target)
-		if err != nil {
-			t.Fatal(err)
+		head, get := fetch(t, http.MethodHead, base+target), fetch(t, http.MethodGet, base+target)
+		if head.status != get.status || head.header.Get("Content-Type") != get.header.Get("Content-Type") || get.body == "" || head.body != "" {
+			t.Errorf("%s: %d %d", target, head.status, get.status)
 		}
-		get, err := http.Get(base + target)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text := body(t, get); head.StatusCode != get.StatusCode || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") || len(text) == 0 || body(t, head) != "" {
-			t.Errorf("%s: %d %d", target, head.StatusCode, get.StatusCode)
-		}
-		get.Body.Close()
 	}
 }
 
@@ -333,7 +342,7 @@ func TestStatusTellsUnknownAsNull(t *testing.T) {
 		Page     Counters
 		Alerts   struct{ Kept int }
 	}
-	if err := json.Unmarshal([]byte(body(t, ask(s, "GET", "/api/v1/status"))), &got); err != nil {
+	if err := json.Unmarshal([]byte(ask(s, "GET", "/api/v1/status").body), &got); err != nil {
 		t.Fatal(err)
 	}
 	idle := got.Pipeline.Partitions[5]

@@ -28,21 +28,24 @@ func listen(t testing.TB, base, after, lastEventID string) *reader {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
-	r, _ := http.NewRequestWithContext(ctx, "GET", base+"/api/v1/stream?after="+after, nil)
-	if lastEventID != "" {
-		r.Header.Set("Last-Event-ID", lastEventID)
-	}
-	answer, err := http.DefaultClient.Do(r)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/api/v1/stream?after="+after, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { answer.Body.Close() })
-	if kind := answer.Header.Get("Content-Type"); answer.StatusCode != 200 || kind != "text/event-stream; charset=utf-8" {
-		t.Fatalf("%d %s", answer.StatusCode, kind)
+	if lastEventID != "" {
+		r.Header.Set("Last-Event-ID", lastEventID)
 	}
-	in := bufio.NewScanner(answer.Body)
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = got.Body.Close() })
+	if kind := got.Header.Get("Content-Type"); got.StatusCode != http.StatusOK || kind != "text/event-stream; charset=utf-8" {
+		t.Fatalf("%d %s", got.StatusCode, kind)
+	}
+	in := bufio.NewScanner(got.Body)
 	in.Buffer(nil, 1<<20)
-	out := &reader{t, answer.Body, in}
+	out := &reader{t, got.Body, in}
 	if f := out.next(); f.comment != "hello" {
 		t.Fatalf("begins with %+v", f)
 	}
@@ -199,15 +202,11 @@ func TestOnlySoManyMayListen(t *testing.T) {
 	base := started(t, s)
 	first := listen(t, base, "", "")
 	listen(t, base, "", "")
-	answer, err := http.Get(base + "/api/v1/stream")
-	if err != nil {
-		t.Fatal(err)
+	third := fetch(t, http.MethodGet, base+"/api/v1/stream")
+	if third.status != http.StatusServiceUnavailable || third.header.Get("Retry-After") == "" || !strings.Contains(third.body, "too_many_streams") {
+		t.Errorf("the third: %d", third.status)
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || !strings.Contains(body(t, answer), "too_many_streams") {
-		t.Errorf("the third: %d", answer.StatusCode)
-	}
-	first.body.Close()
+	_ = first.body.Close()
 	for s.Counters().Clients > 1 {
 		<-time.After(time.Millisecond)
 	}

@@ -180,6 +180,7 @@ document.addEventListener('keydown', e => {
 });
 
 setInterval(() => refreshAges(), 1000);
+setInterval(() => document.hidden || alerts.recount(), 30_000); // the last hour moves on without alerts too
 alerts.filter = filterOf(location.pathname === '/' ? location.search : '');
 drawState();
 poll();

@@ -1,6 +1,6 @@
 // Drives the page in Chromium. The Go test that starts this serves the page and does what control(…) asks for.
 //   node browser.mjs PAGE CONTROL NOW SHOTS
-// prints one JSON line for each test: {"test", "error"}. Screenshots go to the folder SHOTS.
+// prints one JSON line for each test: {"test", "error"}. Screenshots go to the folder SHOTS. CHROMIUM is the browser's path.
 import { chromium } from 'playwright-core';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +15,7 @@ async function ask(what) {
   assert.equal(answer.status, 200, `${what}: ${await answer.text()}`);
 }
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
 let failed = false;
 
 // test opens a page of its own and fails on anything that the browser complains of.
@@ -28,7 +28,7 @@ async function test(name, run, { viewport = desktop, dark = false, path = '/', o
   page.on('pageerror', e => complaints.push(String(e)));
   page.on('dialog', d => { complaints.push('a dialog: ' + d.message()); d.dismiss(); });
   page.on('request', r => { if (!r.url().startsWith(base)) complaints.push('a request to ' + r.url()); });
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(15_000);
   let error = '';
   try {
     if (path !== null) await page.goto(base + path);
@@ -299,6 +299,40 @@ await test('nothing moves under the hand', async page => {
   await ask('/publish?guest=90');
   await page.locator('#new', { hasText: '1 new alert' }).waitFor();
   assert.equal(await rows(page).count(), 48);
+});
+
+await test('the page filters as the server does', async page => {
+  await ask('/publish?hostile=1');
+  const wrong = await page.evaluate(async () => {
+    const { matches, filterOf } = await import('/assets/model.js');
+    const list = async query => (await (await fetch('/api/v1/alerts?limit=500&' + query)).json()).alerts;
+    const all = await list(''), wrong = [];
+    const words = ['', 'pizza', 'PIZZAS TODAY', '€1,284', '<script>', 'demo', 'firing', 'ann', ' lyon '];
+    const facets = [''].concat(...['severity', 'rule', 'source'].map(n => all.map(r => `${n}=${encodeURIComponent(n === 'source' ? r.source : n === 'rule' ? r.rule.id : r.rule.severity)}`)),
+      all.map(r => 'key=' + encodeURIComponent(r.key_text)), ['severity=low&severity=high', 'key=none', 'severity=low&source=banana.sold']);
+    for (const q of words) for (const f of facets) {
+      const query = f + '&q=' + encodeURIComponent(q), theirs = (await list(query)).map(r => r.id), ours = all.filter(r => matches(filterOf(query), r)).map(r => r.id);
+      if (theirs.join() !== ours.join()) wrong.push(query);
+    }
+    return wrong;
+  });
+  assert.deepEqual(wrong, []);
+});
+
+await test('events are read whatever the pieces they come in', async page => {
+  const wrong = await page.evaluate(async () => {
+    const { parser } = await import('/assets/stream.js');
+    const text = ': hello\n\nid: a-1\nevent: alert\ndata: {"a":1}\n\n: heartbeat\n\ndata:x\r\ndata: y\r\n\r\nid: a-2\rdata\r\revent: lost\nid: a-3\n\n';
+    const want = JSON.stringify([['a-1', 'alert', '{"a":1}'], ['a-1', 'message', 'x\ny'], ['a-2', 'message', '']]);
+    const wrong = [];
+    for (let i = 0; i <= text.length; i++) for (let j = i; j <= text.length; j++) {
+      const got = [], feed = parser((...event) => got.push(event));
+      [text.slice(0, i), text.slice(i, j), text.slice(j)].forEach(feed);
+      if (JSON.stringify(got) !== want) wrong.push([i, j, JSON.stringify(got)]);
+    }
+    return wrong.slice(0, 3);
+  });
+  assert.deepEqual(wrong, []);
 });
 
 await test('the first run says what to do', async page => {
