@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,6 +39,11 @@ func TestBecause(t *testing.T) {
 		"not (frauds >= 2 and amount == 1)":                   "[amount != value=500 limit=1]",
 		"not not (frauds > 2)":                                "[frauds > value=3 limit=2]",
 		"!(7 < frauds)":                                       "[frauds <= value=3 limit=7]",
+		"not (frauds < 1) and not (frauds <= 1)":              "[frauds >= value=3 limit=1][frauds > value=3 limit=1]",
+		"not (frauds > 9) and not (frauds >= 9)":              "[frauds <= value=3 limit=9][frauds < value=3 limit=9]",
+		"not (frauds == 9) and not (frauds != 3)":             "[frauds != value=3 limit=9][frauds == value=3 limit=3]",
+		"1 < frauds and 1 <= frauds and 3 == frauds":          "[frauds > value=3 limit=1][frauds >= value=3 limit=1][frauds == value=3 limit=3]",
+		"9 > frauds and 9 >= frauds and 9 != frauds":          "[frauds < value=3 limit=9][frauds <= value=3 limit=9][frauds != value=3 limit=9]",
 		"1 < frauds < 4":                                      "[frauds > value=3 limit=1][frauds < value=3 limit=4]",
 		`country in ["IT"] and not (country in ["FR"])`:       `[country in ["IT"] value=true][country in ["FR"] value=false]`,
 		`country not in ["FR"] && country startsWith "I"`:     `[country in ["FR"] value=false][country startsWith "I" value=true]`,
@@ -78,6 +84,41 @@ func with(s *Scope, name string, ref Ref) *Scope {
 	names := maps.Clone(s.Names)
 	names[name] = ref
 	return &Scope{Source: s.Source, Names: names}
+}
+
+// checkBecause judges the reasons of a condition one by one: what is compared has the value that is told, and the comparison holds.
+func checkBecause(t *testing.T, e *Expr, row event.Row) {
+	t.Helper()
+	operands := e.Because(row, nil)
+	if (len(operands) > 0) != (e.Truth(row) == True) {
+		t.Errorf("%s is %s because of %s", e.Text(), e.Truth(row), operandsText(operands))
+	}
+	for _, o := range operands {
+		side := Compile(o.Expr, event.KindMissing, vmScope, nil, &diag.List{})
+		if side == nil {
+			t.Errorf("%s because of %s, which does not compile", e.Text(), o.Expr)
+			continue
+		}
+		if v := side.Value(row); !v.Equal(&o.Value) {
+			t.Errorf("%s because %s is %s, but it is %s", e.Text(), o.Expr, o.Value.Text(), v.Text())
+		}
+		if o.Op != "" && !holds(&o) || o.Op == "" && (o.Limit.Known() || o.Value.Kind != event.KindBool) {
+			t.Errorf("%s because of %s", e.Text(), operandsText([]Operand{o}))
+		}
+	}
+}
+
+func holds(o *Operand) bool {
+	order := 0
+	switch v, w := &o.Value, &o.Limit; v.Kind {
+	case event.KindString:
+		order = strings.Compare(v.S, w.S)
+	case event.KindInt, event.KindNumber:
+		order = cmp.Compare(v.Float(), w.Float())
+	default:
+		order = cmp.Compare(v.Int(), w.Int())
+	}
+	return map[string]bool{"<": order < 0, "<=": order <= 0, "==": order == 0, "!=": order != 0, ">": order > 0, ">=": order >= 0}[o.Op]
 }
 
 func TestBecauseAppendsWithoutAllocation(t *testing.T) {

@@ -33,7 +33,7 @@ var truths = []struct {
 	{"geo.country == \"IT\"", True}, {"addr in [\"10.0.0.0/8\", \"::1\"]", True}, {"addr == \"10.1.2.3\"", True}, {"addr != \"10.1.2.3\"", False},
 	{"t - t < duration(\"5m\")", True}, {"t + duration(\"1s\") > t", True}, {"big + 1 > 0", Unknown}, {"low - 1 < 0", Unknown}, {"-low > 0", Unknown}, {"big * 2 > 0", Unknown},
 	{"low * -1 > 0", Unknown}, {"abs(low) > 0", Unknown}, {"1 / 0 > 0", Unknown}, {"count % 0 == 0", Unknown}, {"log(0) < 0", Unknown}, {"log(-1) < 0", Unknown}, {"sqrt(-1) < 0", Unknown},
-	{"addr in \"10.0.0.0/8\"", True}, {"addr not in \"11.0.0.0/8\"", True}, {"addr in \"10.1.2.3\"", True}, {"addr in [\"::ffff:10.1.0.0/112\"]", True},
+	{"addr in \"10.0.0.0/8\"", True}, {"addr not in \"11.0.0.0/8\"", True}, {"addr in \"10.1.2.3\"", True}, {"addr in [\"::ffff:10.1.0.0/118\"]", True}, {"addr in [\"::ffff:10.1.0.0/119\"]", False},
 	{"addr in \"::ffff:10.1.2.3\"", True}, {"addr in \"::ffff:10.1.2.4/128\"", False}, {"addr in \"::/0\"", False}, {"addr in \"0.0.0.0/0\"", True}, {"\"10.1.2.3\" == addr", True},
 	{"u ?? u", Unknown}, {"u ?? ok", True}, {"has(n ?? n)", False}, {"(n ?? count) == 7", True}, {"((n ?? n) ?? amount) == 2.5", True}, {"(ok ? t : t + duration(\"1s\")) == t", True},
 	{"1_000 == 1000 and 0xff == 255 and 1e6 == 1000000", True}, {"card == 'vïsa' and card == `vïsa`", True},

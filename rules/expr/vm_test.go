@@ -188,6 +188,9 @@ func TestAgainstVirtualMachine(t *testing.T) {
 				failures++
 				t.Errorf("seed %d,%d: %s is %s %s, the machine has %v (%T)", seed, n, text, got.Kind, got.Text(), want, want)
 			}
+			if n%20 == 0 {
+				checkBecause(t, e, row)
+			}
 		}
 		if failures > 5 {
 			t.Fatal("more failures are not told")
