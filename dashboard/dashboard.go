@@ -20,7 +20,7 @@
 // reconnecting browser. Ids are EPOCH-SEQUENCE; the epoch is another one in each process. The stream sends
 //
 //	event: alert   data: the alert as it stands in a list
-//	event: reset   data: {"reason": "epoch" | "behind"}; what lies between is not known here any more, so load the list again
+//	event: reset   data: {"reason": "epoch" | "behind", "missed": N}; what lies between is not kept here any more, so load the list again
 //	: heartbeat    every 15 s
 //
 // Errors are {"error": {"code", "message", "cure"}}.
@@ -82,10 +82,12 @@ type Counters struct {
 	Repeated  uint64 `json:"repeated"`  // not taken: an alert with this id is there already
 	Malformed uint64 `json:"malformed"` // not taken: not an alert
 	Evicted   uint64 `json:"evicted"`   // the oldest, to keep the limit
+	Kept      int    `json:"kept"`      // alerts now
 	Clients   int64  `json:"clients"`   // streams now
 	Refused   uint64 `json:"refused"`   // streams beyond the limit
 	Dropped   uint64 `json:"dropped"`   // streams whose client took nothing in time
 	Resets    uint64 `json:"resets"`    // times that a stream could not go on where its client was
+	Missed    uint64 `json:"missed"`    // alerts that a stream skipped because its client was behind what is kept
 }
 
 // Server serves the page, the API and the stream. Make it with New.
@@ -98,8 +100,8 @@ type Server struct {
 	writeWithin time.Duration
 	tick        func(time.Duration) (<-chan time.Time, func()) // of the heartbeat
 
-	malformed, refused, dropped, resets atomic.Uint64
-	clients                             atomic.Int64
+	malformed, refused, dropped, resets, missed atomic.Uint64
+	clients                                     atomic.Int64
 
 	ending    chan struct{} // closed by Stop: streams end
 	endOnce   sync.Once
@@ -211,11 +213,12 @@ func (s *Server) Publish(a Alert) error {
 
 // Counters returns what the server did so far.
 func (s *Server) Counters() Counters {
-	published, repeated, evicted := s.ring.counts()
-	return Counters{
-		Published: published, Repeated: repeated, Evicted: evicted, Malformed: s.malformed.Load(),
-		Clients: s.clients.Load(), Refused: s.refused.Load(), Dropped: s.dropped.Load(), Resets: s.resets.Load(),
+	c := Counters{
+		Malformed: s.malformed.Load(), Clients: s.clients.Load(), Refused: s.refused.Load(), Dropped: s.dropped.Load(),
+		Resets: s.resets.Load(), Missed: s.missed.Load(),
 	}
+	s.ring.fill(&c)
+	return c
 }
 
 // newEpoch tells the ids of one process from those of another.

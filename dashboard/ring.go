@@ -52,10 +52,18 @@ func (r *ring) evict() {
 	delete(r.byID, e.id)
 }
 
-func (r *ring) counts() (published, repeated, evicted uint64) {
+// fill sets the counters that the ring keeps.
+func (r *ring) fill(c *Counters) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.last, r.repeated, r.evicted
+	c.Published, c.Repeated, c.Evicted, c.Kept = r.last, r.repeated, r.evicted, r.n
+}
+
+// newest is the sequence number of the last alert, 0 before the first.
+func (r *ring) newest() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.last
 }
 
 func (r *ring) find(id string) *entry {
@@ -96,7 +104,7 @@ func (r *ring) streamID(seq uint64) string { return r.epoch + "-" + strconv.Form
 // resume reads the stream id that a client has seen last; the empty one is the newest. reset says why the stream cannot go on there,
 // and then seq is the newest.
 func (r *ring) resume(id string) (seq uint64, reset string, err error) {
-	last, _, _ := r.counts()
+	last := r.newest()
 	if id == "" {
 		return last, "", nil
 	}

@@ -365,7 +365,7 @@ func TestOnlyAlertsAreTakenAndEachOnce(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if got, want := s.Counters(), (Counters{Published: 1, Repeated: 1, Malformed: 9}); got != want {
+	if got, want := s.Counters(), (Counters{Published: 1, Kept: 1, Repeated: 1, Malformed: 9}); got != want {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -40,7 +40,7 @@ func (s *Server) stream(c *gin.Context) {
 	out := &eventWriter{to: c.Writer, control: http.NewResponseController(c.Writer), within: s.writeWithin}
 	fmt.Fprint(&out.buf, "retry: 2000\n: hello\n\n")
 	if reset != "" {
-		s.writeReset(out, seq, reset)
+		s.writeReset(out, seq, reset, 0)
 	}
 	// The server's time to read a request must not end the wait for the client's end.
 	_ = out.control.SetReadDeadline(time.Time{})
@@ -58,8 +58,10 @@ func (s *Server) follow(ctx context.Context, out *eventWriter, seq uint64) error
 	for {
 		found, more, ok := s.ring.after(seq, batch)
 		if !ok {
-			seq, _, _ = s.ring.counts()
-			s.writeReset(out, seq, "behind")
+			newest := s.ring.newest()
+			s.missed.Add(newest - seq)
+			s.writeReset(out, newest, "behind", newest-seq)
+			seq = newest
 			continue
 		}
 		for _, e := range found {
@@ -84,9 +86,9 @@ func (s *Server) follow(ctx context.Context, out *eventWriter, seq uint64) error
 	}
 }
 
-func (s *Server) writeReset(out *eventWriter, seq uint64, reason string) {
+func (s *Server) writeReset(out *eventWriter, seq uint64, reason string, missed uint64) {
 	s.resets.Add(1)
-	fmt.Fprintf(&out.buf, "id: %s\nevent: reset\ndata: {\"reason\":%q}\n\n", s.ring.streamID(seq), reason)
+	fmt.Fprintf(&out.buf, "id: %s\nevent: reset\ndata: {\"reason\":%q,\"missed\":%d}\n\n", s.ring.streamID(seq), reason, missed)
 }
 
 func (s *Server) isEnding() bool {

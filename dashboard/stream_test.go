@@ -109,16 +109,18 @@ func TestStreamSaysWhenItCannotGoOn(t *testing.T) {
 	for n := range 10 {
 		publish(t, s, pizza(t, n))
 	}
-	for last, reason := range map[string]string{"before-9": "epoch", "now-11": "epoch", "now-6": "behind"} {
+	for last, data := range map[string]string{
+		"before-9": `{"reason":"epoch","missed":0}`, "now-11": `{"reason":"epoch","missed":0}`, "now-6": `{"reason":"behind","missed":4}`,
+	} {
 		r := listen(t, base, "", last)
-		if f := r.next(); f.event != "reset" || f.id != "now-10" || f.data != `{"reason":"`+reason+`"}` {
+		if f := r.next(); f.event != "reset" || f.id != "now-10" || f.data != data {
 			t.Errorf("%s: %+v", last, f)
 		}
 	}
 	r := listen(t, base, "", "now-7") // the oldest kept is 8
 	r.wantAlert("now-8", "guest-7")
-	if got := s.Counters().Resets; got != 3 {
-		t.Errorf("%d resets counted", got)
+	if got := s.Counters(); got.Resets != 3 || got.Missed != 4 || got.Kept != 3 || got.Evicted != 7 {
+		t.Errorf("counted %+v", got)
 	}
 }
 
