@@ -41,7 +41,7 @@ func committed(t testing.TB, c *Client) ([]string, event.Offset) {
 	t.Helper()
 	ctx := testContext(t)
 	tp := TopicPartition{"out", 0}
-	end := must(c.LastStable(ctx, tp))(t)
+	end := must(c.HighWatermark(ctx, tp))(t)
 	var out []string
 	for r, err := range c.ReadAll(ctx, tp, 0, end) {
 		ok(t, err)

@@ -6,6 +6,7 @@ package kafkatest
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -109,6 +110,21 @@ func (c *Cluster) Restart(nodes ...int) {
 	if err := c.launch(again); err != nil {
 		c.t.Fatalf("kafkatest: restart: %v", err)
 	}
+}
+
+// Java runs a Java source file with the broker's class path, so that Kafka's own client can judge ours, and returns what it printed.
+func (c *Cluster) Java(source string, args ...string) string {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "java", append([]string{"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m",
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", c.cp, source}, args...)...)
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	if err := cmd.Run(); err != nil {
+		c.t.Fatalf("kafkatest: java %s: %v\n%s", source, err, tail(log.Bytes()))
+	}
+	return out.String()
 }
 
 func (c *Cluster) node(id int) *node {

@@ -13,6 +13,9 @@ const topic = "events"
 
 // A committed record is read, an aborted one is not, and a SIGKILL of the only node changes neither.
 func TestCommittedRecordOutlivesKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real broker takes seconds; run without -short")
+	}
 	c := kafkatest.Start(t, 1)
 	createTopic(t, c.Bootstrap())
 	produce(t, c.Bootstrap())
