@@ -42,6 +42,7 @@ type Keyspace struct {
 	used   int64    // bytes of the blocks in use
 	known  map[uint64]*description
 	lines  [64]uint32 // scratch of Touch
+	blocks [64][]byte
 	sink   uint64
 	evict  uint64
 	expire uint64
@@ -94,28 +95,28 @@ func (k *Keyspace) touch(hashes []uint64) {
 		}
 	}
 	for i := range hashes {
-		b := k.touched(i)
-		for at := 0; at < len(b) && at < k.layout.tails; at += 64 {
-			sum += uint64(b[at])
+		var b []byte
+		if h := k.lines[i]; h != 0 && k.metas[h-1].flags&live != 0 {
+			b = k.block(Handle(h - 1))
+			for at := 0; at < k.layout.tails; at += 64 {
+				sum += uint64(b[at])
+			}
+			sum += uint64(b[min(k.layout.tails, len(b)-1)]) // the key
 		}
+		k.blocks[i] = b
 	}
-	for i := range hashes {
-		if b := k.touched(i); b != nil {
-			for _, c := range k.layout.cells {
-				at := int(le.Uint32(b[c.slot.dir:])) + c.w.Hot(b[c.slot.from:c.slot.to])
-				sum += uint64(b[min(at, len(b)-1)])
+	for _, b := range k.blocks[:len(hashes)] {
+		if b == nil {
+			continue
+		}
+		for i := range k.layout.hot {
+			c := &k.layout.hot[i]
+			if at := int(le.Uint32(b[c.dir:])) + c.cell.Hot(b[c.head:]); at < len(b) {
+				sum += uint64(b[at])
 			}
 		}
 	}
 	k.sink += sum
-}
-
-// touched returns the block that Touch found at place i of its batch.
-func (k *Keyspace) touched(i int) []byte {
-	if h := k.lines[i]; h != 0 && k.metas[h-1].flags&live != 0 {
-		return k.block(Handle(h - 1))
-	}
-	return nil
 }
 
 // Find returns the handle of a key's context in memory.

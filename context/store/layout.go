@@ -48,10 +48,17 @@ type Layout struct {
 	first     int // bytes of all first tails
 	retention time.Duration
 	cells     []*Cell
+	hot       []hot
 	dedupe    []*Dedupe
 	suppress  []*Suppress
 	evidence  []*Evidence
 	pinning   []pin // parts that may keep a context for ever
+}
+
+// hot is what Touch needs of a cell.
+type hot struct {
+	dir, head int
+	cell      *window.Cell
 }
 
 // pin reports whether a part keeps its context though all windows are past.
@@ -129,7 +136,9 @@ func (l *Layout) place() error {
 	}
 	l.tails = at
 	for i := range l.cells {
-		l.cells[i].slot.place(l)
+		c := l.cells[i]
+		c.slot.place(l)
+		l.hot = append(l.hot, hot{c.slot.dir, c.slot.from, c.w})
 	}
 	for i := range l.dedupe {
 		l.dedupe[i].slot.place(l)

@@ -82,24 +82,27 @@ const (
 
 // Cell is the code of one feature's state. The zero head with an empty tail is the empty state.
 type Cell struct {
-	Drops Drops // what gave way so far
+	form     form
+	distinct bool
+	folds    bool       // the head keeps the fold of all panes but the newest: a sliding window of aggregates of fixed size
+	keyLen   int        // bytes of an entry before its aggregate (of a row: before its value)
+	stride   int        // of an entry; for Distinct the narrowest
+	max      int        // entries
+	span     int64      // panes before the one that holds t
+	reach    int64      // nanoseconds of those
+	at       bucket     // the last one looked up
+	agg      aggregate  // nil for formRecent
+	inverse  invertible // agg, when folds can lose an older pane to the bit
 
+	horizon bucket // the last one looked up
+	step    int64  // nanoseconds of a sliding window's pane
 	spec    Spec
-	form    form
-	agg     aggregate  // nil for formRecent
-	folds   bool       // the head keeps the fold of all panes but the newest: a sliding window of aggregates of fixed size
-	inverse invertible // agg, when folds can lose an older pane to the bit
-	keyLen  int        // bytes of an entry before its aggregate (of a row: before its value)
-	stride  int        // of an entry; for Distinct the narrowest
-	max     int        // entries
-	span    int64      // panes before the one that holds t
-	step    int64      // nanoseconds of a sliding window's pane
+	acc     [wideSize]byte
+	hashes  []uint64    // scratch of exact sets
+	key     []byte      // scratch of a hashed value
+	sampled event.Value // its hash, or the sample of a row
 
-	at, horizon bucket // the last buckets looked up
-	acc         [wideSize]byte
-	hashes      []uint64    // scratch of exact sets
-	key         []byte      // scratch of a hashed value
-	sampled     event.Value // its hash, or the sample of a row
+	Drops Drops // what gave way so far
 }
 
 // bucket is one pane's [from, to).
@@ -113,9 +116,9 @@ func NewCell(s Spec) (*Cell, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	c := &Cell{spec: s, step: int64(s.Window.Step()), max: maxPanes, keyLen: 8}
+	c := &Cell{spec: s, step: int64(s.Window.Step()), max: maxPanes, keyLen: 8, distinct: s.Family == Distinct}
 	if s.Window.Kind == Sliding {
-		c.span = span
+		c.span, c.reach = span, span*c.step
 	}
 	if s.Family == Recent {
 		c.form, c.max = formRecent, recentMax
@@ -216,11 +219,11 @@ func (c *Cell) Read(head, tail []byte, agg Agg, at event.Time, dst []event.Value
 
 // Hot is where in the tail the newest entry is, which the next event most likely changes.
 func (c *Cell) Hot(head []byte) int {
-	if c.form == formRecent {
-		return 0
+	stride := c.stride // 0 for formRecent
+	if c.distinct {
+		stride = max(stride, int(le.Uint16(head[4:])))
 	}
-	r := c.run(head, nil)
-	return max(0, r.first+r.n-1) * r.stride
+	return max(0, int(le.Uint16(head))+int(le.Uint16(head[2:]))-1) * stride
 }
 
 // pane returns the pane of an instant: its number in a sliding window, the start of a calendar's bucket, 0 in a window that has one.

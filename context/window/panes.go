@@ -14,19 +14,24 @@ const maxPanes = 8192
 // most 2^24 apart are kept: 193 days for a window of a minute.
 const maxApart = 1 << (64 - samplesBits)
 
-// The head of a cell with folds. Only a run of Distinct has a stride at foldFirst.
+// The head of a cell with folds. Only a run of Distinct has a stride at foldFirst. The base is a multiple of 2^16.
 const (
-	foldFirst = 4            // u16: how many panes lie before the fold's
-	runBase   = headRun      // i64: the pane that places are counted from
-	foldPane  = headRun + 8  // i64: the pane before which the fold ends
-	foldState = headRun + 16 // the fold
+	foldFirst = 4           // u16: how many panes lie before the fold's
+	runBase   = headRun     // 40 bits: base/2^16; 24 bits: the place of the pane before which the fold ends
+	foldState = headRun + 8 // the fold
 )
+
+func base(head []byte) int64 { return int64(le.Uint64(head[runBase:])) >> 24 << 16 }
+
+func setBase(head []byte, base, fold int64) {
+	le.PutUint64(head[runBase:], uint64(base)<<8|uint64(fold-base))
+}
 
 func (c *Cell) run(head, tail []byte) run {
 	r := run{head: head, tail: tail, stride: c.stride, first: int(le.Uint16(head)), n: int(le.Uint16(head[2:]))}
 	if c.folds {
-		r.base, r.shift = int64(le.Uint64(head[runBase:])), samplesBits
-	} else if c.spec.Family == Distinct {
+		r.base, r.shift = base(head), samplesBits
+	} else if c.distinct {
 		if s := int(le.Uint16(head[4:])); s != 0 {
 			r.stride = s
 		}
@@ -43,7 +48,7 @@ func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, w
 			return need
 		}
 	}
-	if c.spec.Family == Distinct {
+	if c.distinct {
 		if need = c.wide(&r, i, v); need > 0 {
 			return need
 		}
@@ -58,7 +63,7 @@ func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, w
 // open makes an empty pane p at place i, or returns the bytes that the tail needs for it, or -1 when the pane gives way at once.
 func (c *Cell) open(r *run, i int, p int64, watermark event.Time) (at, need int) {
 	if c.folds && uint64(p-r.base) >= maxApart {
-		if !c.reach(r, p, watermark) {
+		if !c.rebase(r, p, watermark) {
 			c.Drops.Panes++
 			return -1, 0
 		}
@@ -86,9 +91,9 @@ func (c *Cell) open(r *run, i int, p int64, watermark event.Time) (at, need int)
 	return i, 0
 }
 
-// reach moves the base so that pane p has a place, or reports that it is the oldest of panes too far apart, which gives way. What is past is
+// rebase moves the base so that pane p has a place, or reports that it is the oldest of panes too far apart, which gives way. What is past is
 // forgotten.
-func (c *Cell) reach(r *run, p int64, watermark event.Time) bool {
+func (c *Cell) rebase(r *run, p int64, watermark event.Time) bool {
 	gone, oldest, newest := r.before(c.dead(watermark)), p, p
 	if gone < r.n {
 		newest = max(p, r.key(r.n-1))
@@ -100,13 +105,18 @@ func (c *Cell) reach(r *run, p int64, watermark event.Time) bool {
 	if r.n > 0 {
 		oldest = min(p, r.key(0))
 	}
-	base := max(oldest, newest-maxApart/2) - maxApart/4
+	base := (max(oldest, newest-maxApart/2) - maxApart/4) &^ (1<<16 - 1)
 	for i := range r.n {
 		e := r.at(i)
 		le.PutUint64(e, uint64(r.key(i)-base)<<samplesBits|samples(e))
 	}
+	fold := c.foldEnd(r.head)
+	if uint64(fold-base) >= maxApart {
+		setFlags(r.head, 0)
+		fold = base
+	}
 	r.base = base
-	le.PutUint64(r.head[runBase:], uint64(base))
+	setBase(r.head, base, fold)
 	return p >= base
 }
 
@@ -148,7 +158,7 @@ func (c *Cell) foldEnd(head []byte) int64 {
 	if flags(head)&foldValid == 0 {
 		return math.MinInt64
 	}
-	return int64(le.Uint64(head[foldPane:]))
+	return base(head) + int64(le.Uint64(head[runBase:])&(maxApart-1))
 }
 
 // addFolded keeps the fold true after pane p before its end has absorbed v.
@@ -162,7 +172,7 @@ func (c *Cell) addFolded(head []byte, p int64, v *event.Value) {
 	}
 }
 
-// moveFold makes the head's fold that of the panes p-span to p-1. No pane is behind p.
+// moveFold makes the head's fold that of the panes p-span to p-1. No pane is behind p, and p has a place.
 func (c *Cell) moveFold(r *run, p int64) {
 	fold := r.head[foldState : foldState+c.agg.size()]
 	f := c.foldEnd(r.head)
@@ -195,14 +205,14 @@ func (c *Cell) moveFold(r *run, p int64) {
 		c.agg.fold(fold, r.states(from, end, c.keyLen), r.stride)
 	}
 	le.PutUint16(r.head[foldFirst:], uint16(first))
-	le.PutUint64(r.head[foldPane:], uint64(p))
+	setBase(r.head, r.base, p)
 	setFlags(r.head, foldValid)
 }
 
 func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
 	p, r := c.pane(at), c.run(head, tail)
-	read := Reading{From: c.at.from - event.Time(c.span*c.step), To: at}
-	if c.folds && r.n > 0 && p >= r.key(r.n-1) {
+	read := Reading{From: c.at.from - event.Time(c.reach), To: at}
+	if c.folds && r.n > 0 && p >= r.key(r.n-1) && p-r.base < maxApart {
 		if c.foldEnd(head) != p {
 			c.moveFold(&r, p)
 		}
@@ -227,7 +237,7 @@ func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.
 // zeroed returns an empty state to fold into.
 func (c *Cell) zeroed() []byte {
 	n := c.agg.size()
-	if c.spec.Family == Distinct {
+	if c.distinct {
 		n = wideSize
 	}
 	acc := c.acc[:n]

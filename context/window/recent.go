@@ -191,7 +191,7 @@ func (c *Cell) recentWindow(l *recentList, at event.Time, order *[recentMax]uint
 		return c.recentSession(l, at, order)
 	case Sliding, Calendar:
 		c.pane(at)
-		from = c.at.from - event.Time(c.span*c.step)
+		from = c.at.from - event.Time(c.reach)
 	case Exact:
 		from = at.Add(-w.Length)
 	}

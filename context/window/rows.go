@@ -139,7 +139,7 @@ func (c *Cell) rowsReading(r *run, lo, hi int, at event.Time) Reading {
 	case Calendar:
 		read.From = c.at.from
 	case Sliding:
-		read.From = c.at.from - event.Time(c.span*c.step)
+		read.From = c.at.from - event.Time(c.reach)
 	}
 	return read
 }

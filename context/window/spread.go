@@ -29,10 +29,10 @@ func (a moments) store(s []byte) {
 }
 
 func (a moments) plus(b moments) moments {
-	if b.n == 0 {
+	switch {
+	case b.n == 0:
 		return a
-	}
-	if a.n == 0 {
+	case a.n == 0:
 		return b
 	}
 	na, nb, n := float64(a.n), float64(b.n), float64(a.n+b.n)

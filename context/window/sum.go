@@ -130,12 +130,17 @@ func (sumNumbers) add(s []byte, v *event.Value) {
 func (sumNumbers) merge(a, b []byte) { loadNumberSum(a).plus(loadNumberSum(b)).store(a) }
 
 func (sumNumbers) fold(a, entries []byte, stride int) {
-	sum := loadNumberSum(a)
-	for len(entries) > 0 {
-		sum = sum.plus(loadNumberSum(entries))
+	if samples(a) == 0 { // start with the first sum
+		copy(a[8:16], entries[8:])
+		setSamples(a, samples(entries))
 		entries = entries[min(stride, len(entries)):]
 	}
-	sum.store(a)
+	n, sum := samples(a), getFloat(a, 8)
+	for ; len(entries) >= 16; entries = entries[min(stride, len(entries)):] { // none is empty
+		n += samples(entries)
+		sum += getFloat(entries, 8)
+	}
+	numberSum{n, sum}.store(a)
 }
 
 func (sumNumbers) read(s []byte, agg Agg, v *event.Value) { loadNumberSum(s).read(agg, v) }
