@@ -83,7 +83,7 @@ var (
 func with(s *Scope, name string, ref Ref) *Scope {
 	names := maps.Clone(s.Names)
 	names[name] = ref
-	return &Scope{Source: s.Source, Names: names}
+	return &Scope{Source: s.Source, Names: names, Lookups: s.Lookups}
 }
 
 // checkBecause judges the reasons of a condition one by one: what is compared has the value that is told, and the comparison holds.

@@ -43,6 +43,7 @@ func (c *checker) binary(n *ast.BinaryNode) *code {
 	case "??":
 		if x, y, ok := unify(a, b); ok {
 			k = coalesce(x, y)
+			c.lintRequired(n.Left, "the right side of ?? is never used")
 		}
 	default:
 		return c.errorf(n.Location(), "operator %s is not supported; rules have %s", n.Operator, operatorNames())

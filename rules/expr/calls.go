@@ -129,6 +129,7 @@ func (c *checker) has(f *call) *code {
 	if k == nil {
 		return nil
 	}
+	c.lintRequired(f.args[0], "has is always true")
 	return boolCode(k.known())
 }
 

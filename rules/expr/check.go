@@ -174,6 +174,16 @@ func (c *checker) resolve(n ast.Node) (path string, ref Ref, ok bool) {
 	return "", ref, false
 }
 
+// lintRequired warns of a field that is asked whether it is known, although it always is.
+func (c *checker) lintRequired(n ast.Node, so string) {
+	if k := c.codes[n]; k.form != formSlot {
+		return
+	}
+	if path, ref, ok := c.resolve(n); ok && !ref.Optional {
+		c.problem(diag.Lint, start(n), fmt.Sprintf("%s is a required field, so %s; declare the field optional: true, or leave the question out", path, so))
+	}
+}
+
 func (c *checker) unary(n *ast.UnaryNode) *code {
 	k := c.check(n.Node)
 	if k == nil {

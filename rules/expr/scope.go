@@ -11,7 +11,7 @@ import (
 type Ref struct {
 	Slot     event.Slot
 	Kind     event.Kind     // KindMissing: a group, which has Members only
-	Optional bool           // the value may be missing
+	Optional bool           // the value may be missing; where it may not, has and ?? are linted
 	Members  map[string]Ref // the names after the dot
 	Time     *Ref           // of a group: when it was, the event time that speed_kmh reads; nil: not in the row
 }
@@ -31,7 +31,7 @@ func NewScope(source *event.Source, lookups *lookup.Set) *Scope {
 	for i := range slots {
 		slots[i] = event.Slot(i)
 	}
-	fields := Group(source, slots, slots)
+	fields := group(source, slots, slots, false)
 	s := &Scope{Source: source.Name, Names: map[string]Ref{"event": fields}, Lookups: lookups}
 	for name, ref := range fields.Members {
 		s.Names[name] = ref
@@ -43,17 +43,22 @@ func NewScope(source *event.Source, lookups *lookup.Set) *Scope {
 }
 
 // Group returns a group with some fields of the source as its members, whose values are in other slots of the row: slots[i] holds
-// fields[i]. A field name with dots is a group in the group. Its time is the source's event-time field, if that is among the fields.
+// fields[i]. A field name with dots is a group in the group. Its time is the source's event-time field, if that is among the fields. Any
+// of its members may be missing.
 func Group(source *event.Source, fields, slots []event.Slot) Ref {
+	return group(source, fields, slots, true)
+}
+
+func group(source *event.Source, fields, slots []event.Slot, optional bool) Ref {
 	g := Ref{Members: map[string]Ref{}}
 	for i, f := range fields {
 		if f == source.EventTime {
-			g.Time = &Ref{Slot: slots[i], Kind: event.KindTime, Optional: source.Fields[f].Optional}
+			g.Time = &Ref{Slot: slots[i], Kind: event.KindTime, Optional: optional}
 		}
 	}
 	for i, f := range fields {
 		field := &source.Fields[f]
-		g.add(strings.Split(field.Name, "."), Ref{Slot: slots[i], Kind: field.Kind, Optional: field.Optional})
+		g.add(strings.Split(field.Name, "."), Ref{Slot: slots[i], Kind: field.Kind, Optional: optional || field.Optional})
 	}
 	return g
 }

@@ -99,6 +99,32 @@ func TestListsWithoutLookups(t *testing.T) {
 	}
 }
 
+func TestQuestionsAboutRequiredFieldsAreLinted(t *testing.T) {
+	const cure = "; declare the field optional: true, or leave the question out"
+	for text, want := range map[string]string{
+		`has(user)`:                         ":1:5: user is a required field, so has is always true" + cure,
+		`has(event.user) and ok`:            ":1:5: event.user is a required field, so has is always true" + cure,
+		`(shop ?? 1) > 2 and ok`:            ":1:2: shop is a required field, so the right side of ?? is never used" + cure,
+		`has(vip) and (vip ?? ok)`:          "",
+		`has(prev.lat) and has(prev.when)`:  "",
+		`(prev.geo.lat ?? 1) > 0`:           "",
+		`has(lookup("merchants", 7).id)`:    "",
+		`has(shop + 1) or has(1)`:           "",
+		`(+shop ?? 1) > 0 or (1 ?? 2) == 1`: ":1:3: shop is a required field, so the right side of ?? is never used" + cure,
+	} {
+		var problems diag.List
+		s := with(loginScope(t), "ok", Ref{Slot: 9, Kind: event.KindBool, Optional: true})
+		e := Compile(text, event.KindBool, s, nil, &problems)
+		got := ""
+		for _, p := range problems.Sorted() {
+			got += p.String()
+		}
+		if e == nil || problems.HasErrors() || got != want {
+			t.Errorf("%s: compiles %v, %s", text, e != nil, got)
+		}
+	}
+}
+
 func TestListWithPrefixesIsLinted(t *testing.T) {
 	var problems diag.List
 	set := &lookup.Set{Lists: map[string]*lookup.List{"vpn": lookup.ParseList("vpn", []byte("10.1.2.3\n10.0.0.0/8\n"), &problems)}}
