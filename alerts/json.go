@@ -17,6 +17,16 @@ const Schema = 1
 // that an alert stays far below a topic's record limit.
 const EventBytesMax = 16 << 10
 
+const (
+	// TextMax bounds how many bytes a text from an event takes in an alert, as written in JSON; a longer one is cut and ends with "…". With
+	// at most 256 fields and 64 features of 32 fields the alert stays far below a topic's record limit, whatever producers send.
+	TextMax = 256
+	// BecauseMax bounds how many comparisons an alert tells; the first ones of a long condition say enough.
+	BecauseMax = 32
+	// KeyMax bounds the bytes of an alert's record key. Entities whose keys begin alike beyond it share a partition, which harms nothing.
+	KeyMax = 1024
+)
+
 // Named is a value with its name: a key field, an event field, a link.
 type Named struct {
 	Name  string
@@ -44,6 +54,11 @@ type Feature struct {
 	To      event.Time
 }
 
+// Text is a label or a link.
+type Text struct {
+	Name, Text string
+}
+
 // Seen is the position of a contributing event.
 type Seen struct {
 	Topic     string
@@ -60,20 +75,23 @@ type RuleInfo struct {
 
 // Alert is the record on the alerts topic, before it is written.
 type Alert struct {
-	Origin     Origin // of the source's record; its rule id, version and state are written too
-	Rule       RuleInfo
-	Key        []Named
-	At         event.Value // KindTime; its offset from UTC is the one of every time in the record
-	Summary    string
-	Condition  string
-	Because    []Operand
-	Context    []Feature
-	Event      []byte  // the record's value as it came; nil or unfit: Fields are written instead
-	Fields     []Named // the fields that rules read
-	Source     string
-	Evidence   []Seen
-	Suppressed int
-	Links      []Named
+	Origin      Origin // of the source's record; its rule id, version and state are written too
+	Rule        RuleInfo
+	Key         []Named
+	At          event.Value // KindTime; its offset from UTC is the one of every time in the record
+	Summary     string
+	Description string // empty: none
+	Runbook     string // what to do about it; empty: nothing is said
+	Condition   string
+	Because     []Operand
+	Context     []Feature
+	Event       []byte  // the record's value as it came; nil or unfit: Fields are written instead
+	Fields      []Named // the fields that rules read
+	Source      string
+	Evidence    []Seen
+	Suppressed  int
+	Labels      []Text
+	Links       []Text
 }
 
 // AppendJSON appends the alert's record value: one line, keys in a fixed order, numbers in the shortest form that reads back the same.
@@ -91,9 +109,11 @@ func (a *Alert) AppendJSON(dst []byte) []byte {
 	dst = appendObject(append(dst, `,"key":`...), a.Key)
 	dst = appendValue(append(dst, `,"at":`...), &a.At)
 	dst = appendMember(dst, `,"summary":`, a.Summary)
+	dst = appendOptional(dst, `,"description":`, a.Description)
+	dst = appendOptional(dst, `,"runbook":`, a.Runbook)
 	dst = appendMember(dst, `,"condition":{"text":`, a.Condition)
 	dst = append(dst, `,"because":[`...)
-	for i := range a.Because {
+	for i := range a.Because[:min(len(a.Because), BecauseMax)] {
 		dst = a.Because[i].append(comma(dst, i))
 	}
 	dst = append(dst, `]},"context":{`...)
@@ -110,7 +130,19 @@ func (a *Alert) AppendJSON(dst []byte) []byte {
 		dst = append(dst, '}')
 	}
 	dst = strconv.AppendInt(append(dst, `],"suppressed":`...), int64(a.Suppressed), 10)
-	dst = appendObject(append(dst, `,"links":`...), a.Links)
+	if len(a.Labels) > 0 {
+		dst = appendTexts(append(dst, `,"labels":`...), a.Labels)
+	}
+	dst = appendTexts(append(dst, `,"links":`...), a.Links)
+	return append(dst, '}')
+}
+
+func appendTexts(dst []byte, texts []Text) []byte {
+	dst = append(dst, '{')
+	for i, t := range texts {
+		dst = append(appendString(comma(dst, i), t.Name), ':')
+		dst = appendString(dst, t.Text)
+	}
 	return append(dst, '}')
 }
 
@@ -212,7 +244,7 @@ func appendValue(dst []byte, v *event.Value) []byte {
 	case event.KindDuration:
 		return event.AppendNumber(dst, v.Duration().Seconds())
 	case event.KindString:
-		return appendString(dst, v.S)
+		return appendCut(dst, v.S, TextMax)
 	case event.KindTime, event.KindIP:
 		return append(v.AppendText(append(dst, '"')), '"')
 	}
@@ -224,12 +256,25 @@ func appendMember(dst []byte, name, text string) []byte {
 	return appendString(append(dst, name...), text)
 }
 
+// appendOptional is appendMember, and nothing without text.
+func appendOptional(dst []byte, name, text string) []byte {
+	if text == "" {
+		return dst
+	}
+	return appendMember(dst, name, text)
+}
+
 const hexDigits = "0123456789abcdef"
 
 // appendString appends s quoted, escaping only what JSON demands; invalid UTF-8 becomes U+FFFD.
-func appendString(dst []byte, s string) []byte {
+func appendString(dst []byte, s string) []byte { return appendCut(dst, s, math.MaxInt) }
+
+// appendCut is appendString of at most so many bytes, and then "…".
+func appendCut(dst []byte, s string, most int) []byte {
 	dst = append(dst, '"')
+	from := len(dst)
 	for _, r := range s {
+		was := len(dst)
 		switch {
 		case r == '"' || r == '\\':
 			dst = append(dst, '\\', byte(r))
@@ -237,6 +282,10 @@ func appendString(dst []byte, s string) []byte {
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
 		default:
 			dst = utf8.AppendRune(dst, r)
+		}
+		if len(dst)-from > most {
+			dst = append(dst[:was], "…"...)
+			break
 		}
 	}
 	return append(dst, '"')

@@ -112,3 +112,54 @@ func TestInvalidTextInARecordIsReplaced(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Whatever producers send and authors write, an alert stays far below a record's limit, and valid.
+func TestAlertsStaySmall(t *testing.T) {
+	long := event.StringValue(strings.Repeat("\x01é", 1<<20))
+	a := pizza(t)
+	a.Event = []byte(`{"note":"` + strings.Repeat("x", EventBytesMax) + `"}`)
+	a.Key = []Named{{"a", long}, {"b", long}}
+	for range 256 {
+		a.Fields = append(a.Fields, Named{"field", long})
+	}
+	for range 32 {
+		a.Context[0].Fields = append(a.Context[0].Fields, Named{"field", long})
+	}
+	for range 63 {
+		a.Context = append(a.Context, a.Context[0])
+	}
+	for range 1000 {
+		a.Because = append(a.Because, Operand{Expr: "a", Op: "<", Value: long, Limit: long, HasLimit: true})
+	}
+	b := a.AppendJSON(nil)
+	if !json.Valid(b) || len(b) > 700<<10 {
+		t.Errorf("%d bytes, valid: %v", len(b), json.Valid(b))
+	}
+	var got struct {
+		Key       struct{ A string }
+		Condition struct{ Because []any }
+	}
+	if err := json.Unmarshal(b, &got); err != nil || !strings.HasPrefix(got.Key.A, "\x01é\x01é") || !strings.HasSuffix(got.Key.A, "…") || len(got.Condition.Because) != BecauseMax {
+		t.Errorf("%v: key %q, %d comparisons", err, got.Key.A, len(got.Condition.Because))
+	}
+	for _, key := range [][]Named{a.Key, a.Key[:1]} {
+		if b := AppendKey([]byte("before"), key); len(b) < 2*TextMax || len(b) > len("before")+KeyMax {
+			t.Errorf("a record key of %d bytes", len(b))
+		}
+	}
+	if got := string(AppendKey(nil, []Named{{"a", event.StringValue("x")}, {"b", event.IntValue(2)}})); got != `{"a":"x","b":2}` {
+		t.Errorf("record key %s", got)
+	}
+}
+
+func TestOptionalPartsOfAnAlert(t *testing.T) {
+	a := pizza(t)
+	a.Description, a.Runbook = "Two?", "Call ann."
+	a.Labels, a.Links = []Text{{"team", "fraud"}}, []Text{{"case", "https://x/ann"}, {"map", `"`}}
+	got := string(a.AppendJSON(nil))
+	for _, want := range []string{`Is that normal?","description":"Two?","runbook":"Call ann.","condition":`, `"suppressed":0,"labels":{"team":"fraud"},"links":{"case":"https://x/ann","map":"\""}}`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not in\n%s", want, got)
+		}
+	}
+}

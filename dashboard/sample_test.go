@@ -84,7 +84,7 @@ func (s *sample) record(t testing.TB, offset int64) Alert {
 		Key:    []alerts.Named{{Name: "key", Value: event.StringValue(s.key)}}, At: event.TimeValue(v, 3600), Summary: s.sentence, Condition: s.condition,
 		Because: s.operands, Context: features, Event: []byte(s.event), Fields: []alerts.Named{{Name: "key", Value: event.StringValue(s.key)}}, Source: s.source,
 		Evidence:   []alerts.Seen{{Topic: topic, Partition: 7, Offset: event.Offset(18_439_114 + offset), At: before}},
-		Suppressed: s.suppressed, Links: []alerts.Named{{Name: "run book", Value: event.StringValue("https://example.org/runbook")}, {Name: "bad", Value: event.StringValue("javascript:alert(1)")}},
+		Suppressed: s.suppressed, Links: []alerts.Text{{Name: "run book", Text: "https://example.org/runbook"}, {Name: "bad", Text: "javascript:alert(1)"}},
 	}
 	return Alert{Partition: int32(offset % 3), Offset: offset, Timestamp: at.Add(61 * time.Millisecond), Value: a.AppendJSON(nil)}
 }

@@ -30,7 +30,7 @@ func (e *Engine) emit(r *rule, held int) {
 	a.Rule = alerts.RuleInfo{Title: r.Title, Severity: r.Severity.String(), Mode: r.Mode.String(), Tags: r.Tags}
 	a.Key = e.named(a.Key[:0], r.Source.Fields, r.GroupBy)
 	a.At = e.row[r.Source.EventTime]
-	a.Summary = e.template(r.Alert.Summary)
+	a.Summary, a.Description, a.Runbook = e.template(r.Alert.Summary), e.template(r.Alert.Description), e.template(r.Alert.Runbook)
 	a.Condition = r.Condition.Text()
 	a.Because = e.because(a.Because[:0], r)
 	a.Context = e.features(a.Context[:0], r)
@@ -41,10 +41,7 @@ func (e *Engine) emit(r *rule, held int) {
 	a.Source = r.Source.Name
 	a.Evidence = e.evidence(a.Evidence[:0], r)
 	a.Suppressed = held
-	a.Links = a.Links[:0]
-	for _, l := range r.Alert.Links {
-		a.Links = append(a.Links, alerts.Named{Name: l.Name, Value: event.StringValue(e.template(l.Text))})
-	}
+	a.Labels, a.Links = e.texts(a.Labels[:0], r.Alert.Labels), e.texts(a.Links[:0], r.Alert.Links)
 
 	out := e.out
 	from := len(out.arena)
@@ -128,14 +125,22 @@ func (e *Engine) evidence(dst []alerts.Seen, r *rule) []alerts.Seen {
 	return dst
 }
 
-// template returns a template's text, which is valid until the alert is written.
-func (e *Engine) template(t interface {
-	Append(dst []byte, row event.Row) []byte
-}) string {
+// template returns a template's text, which is valid until the alert is written; empty without a template.
+func (e *Engine) template(t *expr.Template) string {
+	if t == nil {
+		return ""
+	}
 	s := &e.scratch.alert
 	from := len(s.text)
 	s.text = t.Append(s.text, e.row)
 	return view(s.text[from:])
+}
+
+func (e *Engine) texts(dst []alerts.Text, templates []rules.NamedTemplate) []alerts.Text {
+	for _, t := range templates {
+		dst = append(dst, alerts.Text{Name: t.Name, Text: e.template(t.Text)})
+	}
+	return dst
 }
 
 // keep copies text for the rest of the sub-batch.
