@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -53,7 +54,7 @@ func (a *Item) Compare(b *Item) int {
 	if c := cmp.Compare(a.Keyspace, b.Keyspace); c != 0 {
 		return c
 	}
-	return cmp.Compare(string(a.Key), string(b.Key))
+	return bytes.Compare(a.Key, b.Key)
 }
 
 // The bounds of a chunk: small enough that a write holds neither a Redis server nor a memtable for long, large enough that the round trip
@@ -106,10 +107,11 @@ type Task interface {
 	// The store fills in Previous and Epoch. Y may not fall.
 	Flip(ctx context.Context, meta *Meta) error
 
-	// Load calls into once for each key that has a context, in any order, with the key's index.
+	// Load calls into once for each key that has a context, in any order, with the key's index. The callback may not use the handle.
 	Load(ctx context.Context, keyspace KeyspaceID, keys [][]byte, into func(i int, c Context) error) error
 
 	// Scan calls each for every context of a keyspace, as they stood when it began. It is for whole keyspaces off the hot path.
+	// The callback may not use the handle.
 	Scan(ctx context.Context, keyspace KeyspaceID, each func(c Context) error) error
 
 	// Drop forgets all contexts, layouts and the meta. The handle stays the owner.

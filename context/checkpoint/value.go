@@ -44,11 +44,15 @@ func ParseValue(keyspace KeyspaceID, key, value []byte) (event.Position, []byte,
 	if body[0] != valueVersion {
 		return event.Position{}, nil, fmt.Errorf("%w: context format %d, this one reads %d", ErrNewer, body[0], valueVersion)
 	}
-	return position(body), body[valueHeader:], nil
+	return ValuePosition(value), body[valueHeader:], nil
 }
 
-func position(body []byte) event.Position {
-	return event.Position{Offset: event.Offset(le.Uint64(body[1:])), Step: le.Uint32(body[9:])}
+// ValuePosition returns the position of what AppendValue wrote, unchecked; NoPosition when it is too short for that.
+func ValuePosition(value []byte) event.Position {
+	if len(value) < valueMin {
+		return NoPosition
+	}
+	return event.Position{Offset: event.Offset(le.Uint64(value[1:])), Step: le.Uint32(value[9:])}
 }
 
 func checksum(keyspace KeyspaceID, key, body []byte) uint64 {

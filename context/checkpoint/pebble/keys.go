@@ -131,8 +131,7 @@ func (s *Store) checkFormat() error {
 		return err
 	}
 	if v == nil {
-		notOurs := errors.New("the folder holds a pebble database of another program; give the store a folder of its own in state.pebble.path")
-		if err := s.each(nil, nil, func(_, _ []byte) error { return notOurs }); err != nil {
+		if err := s.each(nil, nil, func(_, _ []byte) error { return errForeign }); err != nil {
 			return err
 		}
 		return s.db.Set(formatKey, le.AppendUint32(nil, formatVersion), pebble.Sync)

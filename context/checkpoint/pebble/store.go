@@ -17,6 +17,12 @@
 // write returns checkpoint.ErrDoubt with the cause. A failure in pebble's own background work on its manifest ends the process, which is
 // what a crash does, and the next start says what is wrong.
 //
+// # Speed
+//
+// A write does not read: which of a key's writes has the latest position is found when pebble merges them. So Write notices no damage in
+// what was stored, and a load may have to look into several tables until pebble has compacted them. Per context of 240 bytes, scattered
+// over 250,000, the background work included, a write takes about 3 µs of CPU, a load 7 and a scan 0.3.
+//
 // # What is stored
 //
 // Numbers in keys are big endian, so that keys of one task and keyspace lie together.
@@ -37,6 +43,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -116,6 +123,7 @@ func Open(opts Options) (*Store, error) {
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                    s.opts.fs,
+		Merger:                newMerger(),
 		CacheSize:             s.opts.CacheBytes + 2*int64(s.opts.memTable), // pebble takes its memtables out of the cache
 		MemTableSize:          s.opts.memTable,
 		FormatMajorVersion:    pebble.FormatTableFormatV6, // fixed: a newer pebble must not make going back impossible by itself
@@ -132,10 +140,12 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 8 << 10
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most writes and many loads ask for keys that are not there
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // many loads ask for keys that are not there
 	}
 	return o
 }
+
+var errForeign = errors.New("the folder holds a pebble database of another program; give the store a folder of its own in state.pebble.path")
 
 // openError names the cure of what commonly keeps a database from opening.
 func openError(dir string, err error) error {
@@ -143,6 +153,8 @@ func openError(dir string, err error) error {
 	case errors.Is(err, syscall.EAGAIN), err.Error() == "lock held by current process":
 		return fmt.Errorf("open checkpoint store %s: it is in use, %s is locked: %w; stop the other instance, or give each its own state.pebble.path",
 			dir, filepath.Join(dir, "LOCK"), err)
+	case strings.Contains(err.Error(), "merger name"):
+		return fmt.Errorf("open checkpoint store %s: %w: %w", dir, errForeign, err)
 	case errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("open checkpoint store %s: %w: %w; free some space", dir, checkpoint.ErrFull, err)
 	case pebble.IsCorruptionError(err):

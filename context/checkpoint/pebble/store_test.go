@@ -80,9 +80,6 @@ func TestDamageIsNoticed(t *testing.T) {
 	load := func(t *testing.T, task checkpoint.Task) error {
 		return task.Load(t.Context(), 1, [][]byte{[]byte("ann")}, func(int, checkpoint.Context) error { return nil })
 	}
-	write := func(t *testing.T, task checkpoint.Task) error {
-		return task.Write(t.Context(), []checkpoint.Item{at("ann", 9, "new")})
-	}
 	scan := func(t *testing.T, task checkpoint.Task) error {
 		return task.Scan(t.Context(), 1, func(checkpoint.Context) error { return nil })
 	}
@@ -95,7 +92,6 @@ func TestDamageIsNoticed(t *testing.T) {
 		want string
 	}{
 		"load":    {appendContextKey(nil, 0, 1, []byte("ann")), load, `key "ann"`},
-		"write":   {appendContextKey(nil, 0, 1, []byte("ann")), write, `key "ann"`},
 		"scan":    {appendContextKey(nil, 0, 1, []byte("ann")), scan, `key "ann"`},
 		"meta":    {taskKey('M', 0), meta, "meta"},
 		"flip":    {taskKey('M', 0), flip, "meta"},
@@ -180,14 +176,18 @@ func TestMoreExpiredThanAChunk(t *testing.T) {
 }
 
 func TestOpenRefusals(t *testing.T) {
-	newer, foreign := vfs.NewMem(), vfs.NewMem()
+	newer, foreign, foreignContent := vfs.NewMem(), vfs.NewMem(), vfs.NewMem()
 	s := open(t, newer)
 	must(t, s.db.Set(formatKey, le.AppendUint32(nil, formatVersion+1), nil))
 	must(t, s.Close())
-	db, err := pebble.Open("data", &pebble.Options{FS: foreign, Logger: logger{&Store{opts: Options{Log: t.Logf}}}})
-	must(t, err)
-	must(t, db.Set([]byte("a"), []byte("b"), nil))
-	must(t, db.Close())
+	other := func(on vfs.FS, m *pebble.Merger) {
+		db, err := pebble.Open("data", &pebble.Options{FS: on, Merger: m, Logger: logger{&Store{opts: Options{Log: t.Logf}}}})
+		must(t, err)
+		must(t, db.Set([]byte("a"), []byte("b"), nil))
+		must(t, db.Close())
+	}
+	other(foreign, nil)
+	other(foreignContent, newMerger())
 	for name, c := range map[string]struct {
 		fs   vfs.FS
 		is   error
@@ -195,6 +195,7 @@ func TestOpenRefusals(t *testing.T) {
 	}{
 		"newer":   {newer, checkpoint.ErrNewer, "start the newer version"},
 		"foreign": {foreign, nil, "of another program"},
+		"content": {foreignContent, nil, "of another program"},
 		"full":    {&smallDisk{FS: vfs.NewMem()}, checkpoint.ErrFull, "free some space"},
 	} {
 		for range 2 { // the refusal releases the folder
