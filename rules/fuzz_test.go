@@ -2,12 +2,16 @@ package rules_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"insolite/internal/diag"
+	"insolite/internal/event"
 	"insolite/rules"
+	"insolite/rules/lookup"
 )
 
 // FuzzLoad holds any file to what Load promises: a set, or an error at a place that is in the file, with a cure; the same for the same file.
@@ -20,40 +24,71 @@ func FuzzLoad(f *testing.F) {
 		f.Add("version: 1\nrules:\n" + rule("a", feature))
 	}
 	f.Add("version: 1\nrules:\n" + sound)
-	f.Fuzz(func(t *testing.T, text string) {
-		load := func() (*rules.Set, *diag.List) {
-			return rules.Load([]rules.File{{Path: "r.yaml", Data: []byte(text)}}, all, look, rules.Options{})
-		}
-		set, list := load()
-		if (set == nil) != list.HasErrors() {
-			t.Fatalf("set %v, %s", set, told(list))
-		}
-		lines := strings.Split(strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n"), "\n")
-		for _, p := range list.Sorted() {
-			at := p.Position
-			if at.Line > len(lines) || at.Line > 0 && (at.Col < 1 || at.Col > utf8.RuneCountInString(lines[at.Line-1])+1) {
-				t.Errorf("%s is not in the file", p)
-			}
-			if p.Severity == diag.Error && !cure.MatchString(p.Message) {
-				t.Errorf("%s has no cure", p)
-			}
-		}
-		again, list2 := load()
-		if told(list) != told(list2) {
-			t.Errorf("first\n%sthen\n%s", told(list), told(list2))
-		}
-		if set != nil {
-			if set.Version != again.Version {
-				t.Errorf("version %s, then %s", set.Version, again.Version)
-			}
-			checkLayouts(t, set)
-			for _, r := range set.Rules {
-				if r.Condition == nil || r.Alert.Summary == nil || len(r.GroupBy) == 0 || r.Keyspace == nil && r.Enabled() {
-					t.Errorf("rule %s is not whole: %+v", r.ID, r)
-				}
+	f.Fuzz(func(t *testing.T, text string) { holdsPromises(t, text, all, look) })
+}
+
+// TestDamagedFiles does to the files of testdata what careless hands and editors do.
+func TestDamagedFiles(t *testing.T) {
+	all, look, sound := sources(t), lookups(t), files(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	words := []string{"{", "}", "[", "]", `"`, "'", ":", "- ", "\n", "\t", "  ", "#", "&a", "*a", "!", "|", ">", "?", "%", "(", ")", "1", "é", "\x00", ",", "not ", "and ", "==", "-", "{{", "..", "??", `\`}
+	for range 300 {
+		b := slices.Clone(sound[r.IntN(len(sound))].Data)
+		for range 1 + r.IntN(6) {
+			i := r.IntN(len(b))
+			switch j := min(len(b), i+r.IntN(60)); r.IntN(4) {
+			case 0:
+				b = slices.Insert(b, i, []byte(strings.Repeat(words[r.IntN(len(words))], 1+r.IntN(40)*r.IntN(2)))...)
+			case 1:
+				b = slices.Delete(b, i, min(j, len(b)-1))
+			case 2:
+				b = slices.Insert(b, j, b[i:j]...)
+			case 3:
+				b[i] = byte(r.IntN(256))
 			}
 		}
-	})
+		if holdsPromises(t, string(b), all, look); t.Failed() {
+			t.Fatalf("of\n%s", b)
+		}
+	}
+}
+
+// holdsPromises loads a file twice.
+func holdsPromises(t *testing.T, text string, all []*event.Source, look *lookup.Set) {
+	t.Helper()
+	load := func() (*rules.Set, *diag.List) {
+		return rules.Load([]rules.File{{Path: "r.yaml", Data: []byte(text)}}, all, look, rules.Options{})
+	}
+	set, list := load()
+	if (set == nil) != list.HasErrors() {
+		t.Fatalf("set %v, %s", set, told(list))
+	}
+	lines := strings.Split(strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n"), "\n")
+	for _, p := range list.Sorted() {
+		at := p.Position
+		if at.Line > len(lines) || at.Line > 0 && (at.Col < 1 || at.Col > utf8.RuneCountInString(lines[at.Line-1])+1) {
+			t.Errorf("%s is not in the file", p)
+		}
+		if p.Severity == diag.Error && !cure.MatchString(p.Message) {
+			t.Errorf("%s has no cure", p)
+		}
+	}
+	again, list2 := load()
+	if told(list) != told(list2) {
+		t.Errorf("first\n%sthen\n%s", told(list), told(list2))
+	}
+	if set == nil {
+		return
+	}
+	if set.Version != again.Version {
+		t.Errorf("version %s, then %s", set.Version, again.Version)
+	}
+	checkLayouts(t, set)
+	for _, r := range set.Rules {
+		if r.Condition == nil || r.Alert.Summary == nil || len(r.GroupBy) == 0 || r.Keyspace == nil && r.Enabled() {
+			t.Errorf("rule %s is not whole: %+v", r.ID, r)
+		}
+	}
 }
 
 // TestHostileFiles reads files that are one long line of mistakes. Each took minutes, or gigabytes, without the limit that it meets.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -54,7 +55,11 @@ var exponent = regexp.MustCompile(`^[-+]?[0-9]+[eE][-+]?[0-9]+$`)
 func (c *converter) scalar(n ast.Node) *Node {
 	switch n := n.(type) {
 	case nil, *ast.NullNode:
-		return c.at(n, Null)
+		s := c.at(n, Null)
+		if s.line <= len(c.doc.lines) { // what is not written has been seen behind the end of its line
+			s.col = max(1, min(s.col, utf8.RuneCountInString(c.doc.lines[s.line-1])))
+		}
+		return s
 	case *ast.BoolNode:
 		return c.at(n, Bool)
 	case *ast.IntegerNode:
@@ -145,7 +150,7 @@ func (c *converter) key(v *ast.MappingValueNode) *Node {
 	}
 	k, ok := v.Key.(ast.Node)
 	if !ok {
-		c.fail(v, "a field's name must be a plain word")
+		c.fail(v, "a field's name is a plain word; write name: value")
 		return nil
 	}
 	switch k.(type) {
@@ -157,6 +162,6 @@ func (c *converter) key(v *ast.MappingValueNode) *Node {
 		s.Kind = String
 		return s
 	}
-	c.fail(k, "a field's name must be a plain word")
+	c.fail(k, "a field's name is a plain word; write name: value")
 	return nil
 }

@@ -66,7 +66,11 @@ func (d *Doc) checkText() bool {
 	return true
 }
 
+// reportAt reports at a place that the library has found, which has been behind the end of its line.
 func (d *Doc) reportAt(line, col int, message string) {
+	if line = min(line, len(d.lines)); line > 0 {
+		col = min(col, utf8.RuneCountInString(d.lines[line-1])+1)
+	}
 	d.list.Add(diag.Problem{Position: diag.Position{File: d.Path, Line: line, Col: max(1, col)}, Message: message, Length: 1, Snippet: d.snippet(line)})
 }
 

@@ -32,7 +32,7 @@ var broken = []struct{ text, want string }{
 	{"a: &x 1\nb: *x\n", "f.yaml:1:4: anchors and aliases are not allowed; write the value where it is used\nf.yaml:2:4: anchors and aliases are not allowed; write the value where it is used"},
 	{"a: !!str 1\n", "f.yaml:1:4: tags are not allowed; write the plain value"},
 	{"a:\n  <<: {b: 1}\n", "f.yaml:2:3: merge keys are not allowed; write the fields where they are used"},
-	{"? a\n: 1\n", "f.yaml:1:1: a field's name must be a plain word"},
+	{"? a\n: 1\n", "f.yaml:1:1: a field's name is a plain word; write name: value"},
 	{"a: 1\n---\nb: 2\n", "f.yaml:3:2: a second document; put everything in one document, or in another file"},
 	{"a: b: c\n", "f.yaml:1:4: this is not valid YAML: mapping value is not allowed in this context; put text with a colon in quotes, or check the indentation"},
 	{"a: [1\n", "f.yaml:1:4: this [ is not closed; write ] behind its last item"},
