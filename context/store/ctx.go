@@ -78,6 +78,7 @@ func (s *slot) grow(x *Ctx, need int) {
 // move puts the context's block, of which n bytes are in use, into one that has room for more.
 func (x *Ctx) move(n, more int) {
 	k := x.keys
+	k.moved++
 	m := &k.metas[x.handle]
 	class := classOf(n + more)
 	id, b := k.slabs[class].get()

@@ -46,6 +46,7 @@ type Keyspace struct {
 	sink   uint64
 	evict  uint64
 	expire uint64
+	moved  uint64
 }
 
 // New returns an empty keyspace.

@@ -9,11 +9,13 @@ type Stats struct {
 	CoolDowns    uint64 // by values of suppress beyond 64
 	Evicted      uint64 // contexts that were evicted
 	Expired      uint64 // contexts that expired
+	Moved        uint64 // contexts that outgrew their block
+	Folded       uint64 // panes that were merged for sliding windows; see [window.Cell]
 }
 
 // Stats returns the counts since New.
 func (k *Keyspace) Stats() Stats {
-	s := Stats{Evicted: k.evict, Expired: k.expire}
+	s := Stats{Evicted: k.evict, Expired: k.expire, Moved: k.moved}
 	for _, c := range k.layout.cells {
 		d := c.w.Drops
 		s.Panes += d.Panes
@@ -21,6 +23,7 @@ func (k *Keyspace) Stats() Stats {
 		s.Sessions += d.Sessions
 		s.Samples += d.Samples
 		s.Text += d.Text
+		s.Folded += c.w.Folded
 	}
 	for _, d := range k.layout.dedupe {
 		s.IDs += d.dropped

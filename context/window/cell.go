@@ -102,7 +102,8 @@ type Cell struct {
 	key     []byte      // scratch of a hashed value
 	sampled event.Value // its hash, or the sample of a row
 
-	Drops Drops // what gave way so far
+	Drops  Drops  // what gave way so far
+	Folded uint64 // panes that were merged for sliding windows so far: what reads cost beyond the event
 }
 
 // bucket is one pane's [from, to).

@@ -191,6 +191,7 @@ func (c *Cell) moveFold(r *run, p int64) {
 		case c.inverse != nil && from > first:
 			for ; was < first; was++ {
 				c.inverse.unmerge(fold, r.at(was)[c.keyLen:])
+				c.Folded++
 			}
 		default:
 			clear(fold)
@@ -202,6 +203,7 @@ func (c *Cell) moveFold(r *run, p int64) {
 		end--
 	}
 	if from < end {
+		c.Folded += uint64(end - from)
 		c.agg.fold(fold, r.states(from, end, c.keyLen), r.stride)
 	}
 	le.PutUint16(r.head[foldFirst:], uint16(first))
@@ -227,6 +229,7 @@ func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.
 	}
 	acc := c.zeroed()
 	if lo, hi := r.before(p-c.span), r.upTo(p+1); lo < hi {
+		c.Folded += uint64(hi - lo)
 		c.agg.fold(acc, r.states(lo, hi, c.keyLen), r.stride)
 	}
 	c.agg.read(acc, agg, &dst[0])
