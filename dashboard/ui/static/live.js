@@ -154,7 +154,7 @@ export class Live {
   noMatch() {
     const { alerts } = this.page;
     return el('.empty', null, dots(true), el('h2', null, 'No alert matches these filters'),
-      el('p', null, `None of the ${plural(alerts.kept, 'alert')} kept here has all of `, el('b', null, [...facetNames.flatMap(n => alerts.filter[n]), alerts.filter.q].filter(Boolean).join(', ')), '.'),
+      el('p', null, `None of the ${plural(alerts.kept, 'alert')} kept here matches `, el('b', null, [...facetNames.filter(n => alerts.filter[n].length).map(n => `${n} ${alerts.filter[n].join(' or ')}`), alerts.filter.q].filter(Boolean).join(', ')), '.'),
       el('button.btn', { onclick: () => this.page.setFilter(null) }, 'Remove the filters'));
   }
 
