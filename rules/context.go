@@ -24,8 +24,9 @@ var featureName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 // context reads the features of a rule.
 func (d *draft) context() {
 	n := d.m.Get("context")
+	d.lost = d.m.Has("sequence") || d.m.Has("baseline") // which name things, too
 	if n.Map("context") == nil {
-		d.lost = n != nil || diag.Nearest("context", d.m.Node.Names()) != ""
+		d.lost = d.lost || n != nil || diag.Nearest("context", d.m.Node.Names()) != ""
 		return
 	}
 	for i, p := range n.Pairs {
@@ -68,7 +69,9 @@ func (d *draft) read(m *yamldoc.Map) *Read {
 	if m == nil {
 		return nil
 	}
-	m.Unsupported("by", "source")
+	if m.Unsupported("by", "source") {
+		return nil // its fields may be those of another source
+	}
 	r := &Read{}
 	known := d.agg(m, r)
 	if d.Where != nil {

@@ -137,3 +137,66 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 		}
 	}
 }
+
+// TestWhatIsNotSupportedYet reads the constructs of the language that this version does not know: one problem each, at its place.
+func TestWhatIsNotSupportedYet(t *testing.T) {
+	_, list := load(t, `
+- id: two-keys
+  source: payment.authorized
+  group_by: [customer_id]
+  context:
+    usual:  {agg: avg, field: amount, window: 30d, exclude_current: true, min_samples: 10}
+    seen:   {by: [terminal_id], agg: count, window: 28d}
+    frauds: {by: [terminal_id], agg: count, source: payment.declined, window: 28d}
+    high:   {agg: percentile, p: 95, field: amount, window: 28d}
+  condition: amount > 2 * usual and frauds >= 2 and frauds > 0.3 * seen and amount > high
+  tests: [{name: a, events: [], expect: [{context: {high: 3}}]}]
+- id: absent
+  source: pizza.purchased
+  group_by: [customer_id]
+  absence: {of: payment.authorized, within: 30m, cancel_on: payment.declined}
+- id: spraying
+  source: login.succeeded
+  group_by: [user_id]
+  sequence:
+    within: 10m
+    steps: [{source: login.succeeded, times: 5}, {source: login.succeeded, as: entry}]
+  alert: {summary: "{user_id} got in as {entry.ip} after five failures"}
+- id: out-of-pattern
+  source: pizza.purchased
+  group_by: [customer_id]
+  baseline:
+    temp: {field: price, season: hour_of_week, history: 8w, min_samples: 20}
+  condition: abs(temp.score) >= 4
+  for: 5m
+  keep_firing_for: 5m
+- id: new
+  source: login.succeeded
+  group_by: [user_id]
+  new_value: {fields: [ip], history: 90d, learning: 30d}
+- id: risk
+  source: insolite.alert
+  group_by: [entity]
+  context: {risk: {agg: sum, field: risk, window: 24h}}
+  condition: risk > 100
+`, rules.Options{})
+	var b strings.Builder
+	for _, p := range list.Sorted() {
+		fmt.Fprintln(&b, p)
+	}
+	const want = `r.yaml:9:14: "by" is not supported yet; remove it
+r.yaml:10:14: "by" is not supported yet; remove it
+r.yaml:10:45: "source" is not supported yet; remove it
+r.yaml:11:19: percentile is not supported yet; compare with avg and stddev, or with max
+r.yaml:17:3: "absence" is not supported yet; remove it
+r.yaml:21:3: "sequence" is not supported yet; remove it
+r.yaml:28:3: "baseline" is not supported yet; remove it
+r.yaml:31:3: "for" is not supported yet; remove it
+r.yaml:32:3: "keep_firing_for" is not supported yet; remove it
+r.yaml:36:3: "new_value" is not supported yet; remove it
+r.yaml:38:11: the source insolite.alert is not supported yet; use a source of the configuration
+`
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}

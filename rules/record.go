@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -192,11 +193,13 @@ func recordJSON(s *Step) []byte {
 			place(root, f.Path, fieldJSON(&s.Row[i], f.Unit))
 		}
 	}
-	b, err := json.Marshal(root)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // as producers write
+	if err := e.Encode(root); err != nil {
 		return nil // strings, numbers and bools have a JSON form
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // place puts a value at its path.
