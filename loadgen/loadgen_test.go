@@ -137,8 +137,11 @@ func TestMalformedIsMalformed(t *testing.T) {
 	var e Event
 	for range 1000 {
 		g.Next(&e)
-		var pizza struct{ Item, At, Customer_id string }
-		if json.Unmarshal(e.Value, &pizza) == nil && pizza.Item != "" && pizza.At != "" && pizza.Customer_id != "" {
+		var pizza struct {
+			Item, At string
+			Customer string `json:"customer_id"`
+		}
+		if json.Unmarshal(e.Value, &pizza) == nil && pizza.Item != "" && pizza.At != "" && pizza.Customer != "" {
 			t.Fatalf("%s is an event", e.Value)
 		}
 	}

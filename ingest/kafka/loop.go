@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -166,7 +167,7 @@ func fetchRequest(wait time.Duration, feeds []*Feed) *sarama.FetchRequest {
 // failed sorts a fetch that brought nothing. A broken connection sends all feeds to the router. A response that cannot be decoded is one
 // partition's fault, but sarama does not say whose.
 func (l *loop) failed(err error) {
-	if _, is := err.(brokenError); !is {
+	if broken := (brokenError{}); !errors.As(err, &broken) {
 		if len(l.chosen) > 1 {
 			l.suspects = slices.Clone(l.chosen)
 			return

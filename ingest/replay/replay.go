@@ -188,9 +188,9 @@ func (r *reader) read() (end bool, err error) {
 		part, err := r.lines.ReadSlice('\n')
 		r.line = append(r.line, part[:min(len(part), lineMax+2-len(r.line))]...)
 		switch {
-		case err == bufio.ErrBufferFull:
+		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		case err != nil && err != io.EOF:
+		case err != nil && !errors.Is(err, io.EOF):
 			return false, err
 		}
 		if n := len(r.line); n > 0 && r.line[n-1] == '\n' {

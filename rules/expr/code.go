@@ -40,8 +40,6 @@ func wordCode(k event.Kind, f func(event.Row) (int64, bool)) *code { return &cod
 
 func stringCode(f func(event.Row) (string, bool)) *code { return &code{kind: event.KindString, str: f} }
 
-func ipCode(f func(event.Row) event.Value) *code { return &code{kind: event.KindIP, val: f} }
-
 // number reads a number or an int.
 func number(row event.Row, slot event.Slot) (float64, bool) {
 	v := &row[slot]
