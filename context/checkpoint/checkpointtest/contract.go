@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) checkpoint.Store) {
 		{"a callback's error ends the read", callbackErrors},
 		{"a cancelled call does nothing", cancelled},
 		{"a closed store says so", closed},
+		{"tasks work side by side", sideBySide},
 		{"random operations equal the model", random},
 	} {
 		t.Run(c.name, func(t *testing.T) {
