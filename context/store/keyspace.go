@@ -210,11 +210,15 @@ func (k *Keyspace) All(yield func(Handle) bool) {
 }
 
 // Dirty yields the contexts that changed since they were marked clean, in the order in which they did. They may be marked clean or evicted
-// meanwhile, not changed.
+// meanwhile, not changed. One that is marked clean at another time keeps its place when it changes again.
 func (k *Keyspace) Dirty(yield func(Handle) bool) {
 	kept, more := k.dirty[:0], true
-	for _, h := range k.dirty {
-		if more && k.metas[h].flags&(dirty|live) == dirty|live {
+	for i, h := range k.dirty {
+		if !more {
+			kept = append(kept, k.dirty[i:]...)
+			break
+		}
+		if k.metas[h].flags&(dirty|live) == dirty|live {
 			more = yield(h)
 		}
 		if k.metas[h].flags&(dirty|live) == dirty|live {

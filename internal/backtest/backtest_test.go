@@ -91,7 +91,7 @@ func run(t *testing.T, r *Runner, inputs ...Input) (told string, values []string
 			values = append(values, string(a.Value))
 		}
 		for _, d := range out.DeadLetters {
-			s = append(s, fmt.Sprintf("%s@%d", d.Reason, d.Offset))
+			s = append(s, fmt.Sprintf("%s@%d", d.Reason, d.Record.Offset))
 		}
 		return nil
 	}); err != nil {

@@ -147,7 +147,7 @@ func TestRecordsThatAreNoEvents(t *testing.T) {
 		ingest.Record{Offset: 6, Timestamp: start, Value: []byte(`{"at":"2026-10-15T12:00:00Z"}`)})
 	var got []string
 	for _, d := range out.DeadLetters {
-		got = append(got, fmt.Sprintf("%d %s %s %s", d.Offset, d.Stage, d.Reason, d.Field))
+		got = append(got, fmt.Sprintf("%d %s %s %s", d.Record.Offset, d.Stage, d.Reason, d.Field))
 	}
 	if want := "1 decode wrong_type at, 2 step max_ahead at"; strings.Join(got, ", ") != want {
 		t.Errorf("dead letters %q, want %q", got, want)

@@ -94,8 +94,8 @@ func (e *Engine) admit(rec *ingest.Record) bool {
 		e.count.Malformed++
 		if e.out != nil {
 			e.out.DeadLetters = append(e.out.DeadLetters, DeadLetter{
-				Offset: rec.Offset, Key: rec.Key, Value: rec.Value, Headers: rec.Headers,
-				Stage: d.bad.Stage, Reason: d.bad.Reason, Source: d.bad.Source, Field: d.bad.Field, Byte: d.bad.Offset, Message: d.bad.Message,
+				Record: *rec,
+				Stage:  d.bad.Stage, Reason: d.bad.Reason, Source: d.bad.Source, Field: d.bad.Field, Byte: d.bad.Offset, Message: d.bad.Message,
 			})
 		}
 		return e.refuse(Malformed)
@@ -144,8 +144,8 @@ func (e *Engine) ahead(rec *ingest.Record) {
 	}
 	s := e.source.plan.Source
 	e.out.DeadLetters = append(e.out.DeadLetters, DeadLetter{
-		Offset: rec.Offset, Key: rec.Key, Value: rec.Value, Headers: rec.Headers,
-		Stage: StageStep, Reason: ReasonMaxAhead, Source: s.Name, Field: s.Fields[s.EventTime].Name, Message: e.tooFar(rec),
+		Record: *rec,
+		Stage:  StageStep, Reason: ReasonMaxAhead, Source: s.Name, Field: s.Fields[s.EventTime].Name, Byte: -1, Message: e.tooFar(rec),
 	})
 }
 

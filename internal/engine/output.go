@@ -37,16 +37,13 @@ type Alert struct {
 
 // DeadLetter is a record that is no event, or not one that can be trusted.
 type DeadLetter struct {
-	Offset  event.Offset
-	Key     []byte          // of the record, as it came: a view of the batch
-	Value   []byte          // of the record, as it came: a view of the batch
-	Headers []ingest.Header // of the record, as they came: views of the batch
+	Record ingest.Record // as it came: a view of the batch
 
 	Stage   string // where it was refused: "decode" or "step"
 	Reason  string // a stable word
 	Source  string // the source's name; empty when the record did not get so far
 	Field   string // the declared field; empty when the fault is not in one
-	Byte    int    // of Value, where the fault is
+	Byte    int    // of the value, where the fault is; -1: not in a byte
 	Message string // place, cause and cure
 }
 

@@ -128,7 +128,7 @@ func tell(t *testing.T, plan *rules.Plan, steps []rules.Step) (got []alert) {
 		t.Fatal(err)
 	}
 	for _, d := range out.DeadLetters {
-		t.Errorf("event %d: %s", d.Offset, d.Message)
+		t.Errorf("event %d: %s", d.Record.Offset, d.Message)
 	}
 	for _, a := range out.Alerts {
 		var v alert

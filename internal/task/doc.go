@@ -1,0 +1,30 @@
+// Package task is the life of one partition: recover, step, commit, sweep. It is where exactly-once is kept.
+//
+// A [Task] is the single-threaded owner of one partition of one input topic. Its alerts, its dead letters and how far it has come go into
+// Kafka in one transaction; its contexts go into the checkpoint store later, off the hot path. Two positions say where it stands:
+//
+//	X  committed in Kafka, with the output
+//	Y  of the checkpoint; never beyond X
+//
+// Whatever happens (a start, a rebalance, a broker that fails, an answer that got lost), there is one way back, [Task.Run]'s recovery:
+// check that the partition is still ours, take the checkpoint store and then the transactional id over (which fences whoever had them
+// before), read X and Y, replay what lies between without output, and go on from X. Nothing repairs memory in place. Where going on could
+// give a wrong alert the task refuses with a [Refusal], which says what is wrong and what to do.
+//
+// # The log of a task
+//
+// What a task does is a function of its partition and of its journal: entries that steer it and are not in its input, such as the activation
+// of a new bundle of rules. An entry has its place in the log as a position (offset, step): it is applied before the record at that offset,
+// and is a step of its own. It is written in the same transaction as the X at which it stands, and applied only when that is committed, so
+// a replay finds it exactly where it was applied the first time.
+//
+// # Commits and sweeps
+//
+// Contexts are written only between commits, as they stand at a committed X. A sweep notes what is dirty and where the task stands when it
+// begins, writes a chunk after each commit, and flips the checkpoint's meta to the noted position when all is written. A context that was
+// written later than noted holds more than the meta says; it carries its own position, and a replay skips what it holds.
+//
+// # Concurrency
+//
+// A Task runs in the goroutine that calls Run. Status may be called from any.
+package task

@@ -1,0 +1,65 @@
+package task
+
+import (
+	"log/slog"
+	"time"
+
+	"insolite/context/checkpoint"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+)
+
+// Options configure a Task.
+type Options struct {
+	App       string
+	Topic     string
+	Partition event.Partition
+
+	Log      Log
+	Producer Producer
+	Group    Group
+	Bundles  Bundles
+	Store    checkpoint.Store
+
+	AlertsTopic      string
+	ShadowTopic      string
+	DeadLettersTopic string
+	JournalTopic     string
+
+	CommitInterval     time.Duration // between commits while there is output
+	CheckpointInterval time.Duration // between sweeps
+	Rebuild            bool          // a lost store is rebuilt from the log, outside the promise of exactly-once; else it is refused
+	AcceptEngine       bool          // replay with another engine version than the one that has run before; results may differ
+	Start              Start         // where the first start ever begins
+
+	Now     func() time.Time
+	Engine  uint32 // version of the engine; see engine.Version
+	Logger  *slog.Logger
+	Observe func(*engine.Counts) // follows each batch, in the task's goroutine; nil: nobody watches
+}
+
+// Start says where a task begins that has never run.
+type Start struct {
+	From   From
+	At     event.Time    // FromTime
+	WarmUp time.Duration // contexts are built from so much before, without output
+}
+
+// From is a place in the log.
+type From uint8
+
+// The places.
+const (
+	FromLatest From = iota
+	FromEarliest
+	FromTime
+)
+
+// idleCommit is between commits while there is no output: nobody waits for them, but a restart replays what was not committed.
+const idleCommit = time.Second
+
+// Bounds of what a transaction gathers before it is committed early: memory, and how long a reader waits.
+const (
+	outputBytesMax  = 8 << 20
+	outputAlertsMax = 20_000
+)

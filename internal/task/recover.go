@@ -1,0 +1,346 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"insolite/context/checkpoint"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+	"insolite/internal/journal"
+	"insolite/rules"
+)
+
+// committed is what Kafka knows of a task: X with its metadata.
+type committed struct {
+	found    bool
+	position event.Position
+	journal.Commit
+}
+
+// recover is the one way to a task that works: at the start, after a rebalance, after any doubt.
+func (t *Task) recover(ctx context.Context) error {
+	t.update(func(s *Status) { s.Phase = Recovering })
+	if err := t.o.Group.Owner(ctx); err != nil {
+		return fmt.Errorf("check the ownership: %w", err)
+	}
+	store, err := t.o.Store.Open(ctx, t.id)
+	if err != nil {
+		return fmt.Errorf("open the checkpoint: %w", err)
+	}
+	t.store = store
+	if err := t.o.Producer.Init(ctx); err != nil {
+		return fmt.Errorf("take over the producer: %w", err)
+	}
+	x, err := t.readCommitted(ctx)
+	if err != nil {
+		return err
+	}
+	meta, err := store.Meta(ctx)
+	if err != nil {
+		return fmt.Errorf("read the checkpoint: %w", err)
+	}
+	if t.facts, err = t.o.Log.Facts(ctx); err != nil {
+		return fmt.Errorf("look at the log: %w", err)
+	}
+	if t.facts.Compacted {
+		return t.refuse("set cleanup.policy=delete for the topic, or read from one that is not compacted", "the topic is compacted, so records vanish from what a replay reads")
+	}
+	entries, err := t.o.Group.Journal(ctx)
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	if !x.found {
+		if x, entries, err = t.first(ctx, meta, entries); err != nil {
+			return err
+		}
+	}
+	y, err := t.from(ctx, x, meta, entries)
+	if err != nil {
+		return err
+	}
+	if err := t.restore(ctx, y, entries); err != nil {
+		return err
+	}
+	return t.replay(ctx, x, y)
+}
+
+func (t *Task) readCommitted(ctx context.Context) (committed, error) {
+	next, text, found, err := t.o.Group.Committed(ctx)
+	if err != nil {
+		return committed{}, fmt.Errorf("read the committed offset: %w", err)
+	}
+	if !found {
+		return committed{}, nil
+	}
+	c, err := journal.ParseCommit(text)
+	if err != nil {
+		return committed{}, t.refuse("give this application an `app` of its own, or reset the consumer group's offsets", "the committed offset %d carries %q: %v", next, text, err)
+	}
+	return committed{found: true, position: event.Position{Offset: next, Step: c.Step}, Commit: c}, nil
+}
+
+// first begins a task that has never run: where it starts is committed together with its first journal entry.
+func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journal.Entry) (committed, []journal.Entry, error) {
+	if meta != nil {
+		return committed{}, nil, t.refuse("restore the consumer group's offsets, or delete the state to start anew",
+			"a checkpoint at %v exists, but no committed offset", meta.Y)
+	}
+	if len(entries) > 0 {
+		return committed{}, nil, t.refuse("restore the consumer group's offsets (are they kept long enough: offsets.retention.minutes?), or take another `app` to start anew",
+			"the journal has %d entries, but there is no committed offset", len(entries))
+	}
+	x, y, err := t.start(ctx)
+	if err != nil {
+		return committed{}, nil, fmt.Errorf("find where to start: %w", err)
+	}
+	entry := journal.Entry{Number: 1, Kind: journal.First, At: event.Position{Offset: x}, From: y, Bundle: t.o.Bundles.Newest()}
+	commit := journal.Commit{Bundle: entry.Bundle, Journal: 1, Watermark: event.NoTime}
+	if err := t.o.Producer.Send(ctx, []Message{t.entryMessage(&entry)}); err != nil {
+		return committed{}, nil, fmt.Errorf("write the first journal entry: %w", err)
+	}
+	if err := t.o.Producer.Commit(ctx, x, commit.Text()); err != nil {
+		return committed{}, nil, fmt.Errorf("commit the start: %w", err)
+	}
+	t.log.Info("first start", "offset", x, "context_from", y, "bundle", entry.Bundle)
+	return committed{found: true, position: entry.At, Commit: commit}, []journal.Entry{entry}, nil
+}
+
+// start returns where the output of a new task begins, and where its contexts do.
+func (t *Task) start(ctx context.Context) (x, y event.Offset, err error) {
+	var from event.Time
+	switch t.o.Start.From {
+	case FromEarliest:
+		return t.facts.Earliest, t.facts.Earliest, nil
+	case FromTime:
+		from = t.o.Start.At
+		if x, err = t.o.Log.OffsetAt(ctx, from); err != nil {
+			return 0, 0, err
+		}
+	default:
+		x = t.facts.End
+		from, _ = event.TimeOf(t.o.Now())
+	}
+	if t.o.Start.WarmUp <= 0 {
+		return x, x, nil
+	}
+	y, err = t.o.Log.OffsetAt(ctx, from.Add(-t.o.Start.WarmUp))
+	return x, min(max(y, t.facts.Earliest), x), err
+}
+
+// from decides where the replay begins, or refuses.
+func (t *Task) from(ctx context.Context, x committed, meta *checkpoint.Meta, entries []journal.Entry) (*checkpoint.Meta, error) {
+	if x.position.Offset > t.facts.End {
+		return nil, t.refuse("if the topic was created anew or lost its end, take another `app` to start anew", "the committed offset %v is beyond the end %d of the log", x.position, t.facts.End)
+	}
+	if meta == nil {
+		y, err := t.fromNothing(ctx, x, entries)
+		if err != nil {
+			return nil, err
+		}
+		meta = y
+	} else if err := t.agree(x, meta); err != nil {
+		return nil, err
+	}
+	if err := t.complete(x, meta, entries); err != nil {
+		return nil, err
+	}
+	return meta, nil
+}
+
+// fromNothing is the beginning without a checkpoint: the first start's, when there never was one.
+func (t *Task) fromNothing(ctx context.Context, x committed, entries []journal.Entry) (*checkpoint.Meta, error) {
+	var first *journal.Entry
+	if len(entries) > 0 && entries[0].Kind == journal.First {
+		first = &entries[0]
+	}
+	y := &checkpoint.Meta{Last: -1, Watermark: event.NoTime, Engine: t.o.Engine, Partitions: t.facts.Partitions, TopicID: t.facts.TopicID}
+	switch {
+	case !x.Swept && first != nil && first.From >= t.facts.Earliest:
+		y.Y, y.Bundle, y.Journal = event.Position{Offset: first.From}, first.Bundle, first.Number
+		return y, nil
+	case !t.o.Rebuild:
+		return nil, t.refuse("restore the store, or set state.on_missing: rebuild to rebuild it from the log, outside the promise of exactly-once",
+			"it has committed up to %v, but its checkpoint is missing", x.position)
+	}
+	plan, err := t.o.Bundles.Plan(ctx, x.Bundle)
+	if err != nil {
+		return nil, fmt.Errorf("load the rules: %w", err)
+	}
+	y.Y.Offset = t.facts.Earliest
+	if reach := retention(plan); reach >= 0 {
+		now, _ := event.TimeOf(t.o.Now())
+		if y.Y.Offset, err = t.o.Log.OffsetAt(ctx, now.Add(-reach)); err != nil {
+			return nil, fmt.Errorf("find where to rebuild from: %w", err)
+		}
+	}
+	y.Y.Offset = min(max(y.Y.Offset, t.facts.Earliest), x.position.Offset)
+	y.Bundle, y.Journal = x.Bundle, x.Journal
+	t.log.Warn("the checkpoint is missing: rebuild it from the log, outside the promise of exactly-once", "from", y.Y, "to", x.position)
+	return y, nil
+}
+
+// retention is the longest time that the plan looks back; -1: forever.
+func retention(plan *rules.Plan) time.Duration {
+	longest := time.Duration(0)
+	for _, k := range plan.Keyspaces {
+		if k.Retention < 0 {
+			return -1
+		}
+		longest = max(longest, k.Retention)
+	}
+	return longest + plan.Lateness
+}
+
+// agree checks that checkpoint, commit and log are of one task and one log.
+func (t *Task) agree(x committed, meta *checkpoint.Meta) error {
+	y := meta.Y
+	switch {
+	case x.position.Before(y):
+		return t.refuse("restore the consumer group's offsets or the store that belongs to them, or delete the state to start anew",
+			"the checkpoint at %v is ahead of the committed offset %v", y, x.position)
+	case meta.TopicID != t.facts.TopicID && meta.TopicID != [16]byte{} && t.facts.TopicID != [16]byte{}:
+		return t.refuse("take another `app` to start anew", "the topic was created anew since the checkpoint")
+	case meta.Partitions != t.facts.Partitions:
+		return t.refuse("drain into a new application: keys have moved between partitions, so their histories are torn", "the topic has %d partitions, at the checkpoint it had %d", t.facts.Partitions, meta.Partitions)
+	case y.Offset < t.facts.Earliest:
+		return t.refuse("lengthen the topic's retention; set state.on_missing: rebuild and delete the state to go on outside the promise of exactly-once",
+			"the log begins at %d, behind the checkpoint at %v: what lies between is gone", t.facts.Earliest, y)
+	case y.Offset > t.facts.End:
+		return t.refuse("take another `app` to start anew", "the checkpoint at %v is beyond the end %d of the log", y, t.facts.End)
+	case meta.Engine != t.o.Engine && y.Before(x.position) && !t.o.AcceptEngine:
+		return t.refuse("run `detector drain` with the version that ran before, or pass --accept-engine-change to let results differ",
+			"engine version %d ran up to %v, this is version %d and would have to replay from %v", meta.Engine, x.position, t.o.Engine, y)
+	}
+	return nil
+}
+
+// complete checks that the journal has every entry from the checkpoint to the commit.
+func (t *Task) complete(x committed, meta *checkpoint.Meta, entries []journal.Entry) error {
+	want := meta.Journal + 1
+	for i := range entries {
+		if entries[i].Number < want {
+			continue
+		}
+		if entries[i].Number != want {
+			break
+		}
+		want++
+	}
+	if want <= x.Journal {
+		return t.refuse("restore the journal topic, or take another `app` to start anew", "journal entry %d is missing; the task has written %d", want, x.Journal)
+	}
+	return nil
+}
+
+// restore makes the engine as of the checkpoint.
+func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journal.Entry) error {
+	plan, err := t.o.Bundles.Plan(ctx, y.Bundle)
+	if err != nil {
+		return fmt.Errorf("load the rules of bundle %d: %w", y.Bundle, err)
+	}
+	e, err := engine.New(plan, engine.Options{Partition: t.o.Partition, Since: y.Since, Load: t.load})
+	if err != nil {
+		return err
+	}
+	layouts, err := t.store.Layouts(ctx)
+	if err != nil {
+		return fmt.Errorf("read the checkpoint's layouts: %w", err)
+	}
+	t.layouts = map[uint64]bool{}
+	for id, description := range layouts {
+		if err := e.RememberLayout(description); err != nil {
+			return fmt.Errorf("read a layout of the checkpoint: %w", err)
+		}
+		t.layouts[id] = true
+	}
+	e.Restore(y.Y, y.Watermark)
+	t.engine, t.bundle, t.applied = e, y.Bundle, y.Journal
+	t.last = last{y.Last, y.Fingerprint}
+	t.pending, t.excluded, t.written = nil, map[event.Offset]bool{}, 0
+	for _, entry := range entries {
+		t.written = max(t.written, entry.Number)
+		if entry.Number > y.Journal {
+			t.pending = append(t.pending, entry)
+		} else if entry.Kind == journal.Exclude && entry.Excluded >= y.Y.Offset {
+			t.excluded[entry.Excluded] = true
+		}
+	}
+	return nil
+}
+
+// replay steps what lies between the checkpoint and the commit, without output. The batch that reaches the commit goes on live.
+func (t *Task) replay(ctx context.Context, x committed, y *checkpoint.Meta) error {
+	t.committed, t.swept, t.target = x.position, x.Swept, x
+	from := y.Y.Offset
+	if y.Last >= t.facts.Earliest {
+		from = y.Last // to compare it
+	}
+	feed, err := t.o.Log.Open(ctx, from)
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	t.feed = feed
+	t.update(func(s *Status) { s.Phase, s.Position, s.Committed, s.Bundle = Replaying, y.Y, x.position, y.Bundle })
+	t.log.Info("replay", "from", y.Y, "to", x.position, "bundle", y.Bundle)
+	if err := t.reached(); err != nil {
+		return err
+	}
+	if err := t.compare(ctx, y); err != nil {
+		return err
+	}
+	for !t.live && ctx.Err() == nil {
+		if err := t.poll(ctx, time.Second); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+	}
+	return ctx.Err()
+}
+
+// compare checks that the last record stepped before the checkpoint is still the same, and steps what came with it.
+func (t *Task) compare(ctx context.Context, y *checkpoint.Meta) error {
+	if y.Last < t.facts.Earliest {
+		return nil // trimmed: that the topic is the same has been checked
+	}
+	for {
+		b, err := t.feed.Poll(ctx, time.Second)
+		if err != nil {
+			return fmt.Errorf("read the record at %d: %w", y.Last, err)
+		}
+		if b == nil {
+			continue
+		}
+		if len(b.Records) == 0 && b.Next <= y.Last {
+			continue
+		}
+		if len(b.Records) == 0 || b.Records[0].Offset != y.Last || fingerprint(&b.Records[0]) != y.Fingerprint {
+			return t.refuse("take another `app` to start anew", "the record at %d, the last one before the checkpoint, is another one now: the log is not the one that was read", y.Last)
+		}
+		if err := t.advance(ctx, b); err != nil {
+			return err
+		}
+		return t.send(ctx)
+	}
+}
+
+// reached ends the replay when the task stands at the commit: what it came to must be what was committed.
+func (t *Task) reached() error {
+	x := &t.target
+	if t.live || t.engine.Position().Before(x.position) {
+		return nil
+	}
+	if t.bundle != x.Bundle {
+		return t.refuse("restore the journal topic", "the replay ends with bundle %d, but %d was in force", t.bundle, x.Bundle)
+	}
+	if w := t.engine.Watermark(); x.Watermark != event.NoTime && w != x.Watermark && !t.o.Rebuild {
+		return t.refuse("set state.on_missing: rebuild and delete the state to go on outside the promise of exactly-once",
+			"the replay ends with the watermark %d, but it was %d: the log or the rules are not what they were", w, x.Watermark)
+	}
+	t.live = true
+	t.cycle.last = t.o.Now()
+	t.sweep.last = t.o.Now()
+	t.update(func(s *Status) { s.Phase, s.Err, s.Progress = Live, nil, t.o.Now() })
+	t.log.Info("live", "position", t.engine.Position(), "bundle", t.bundle)
+	return nil
+}

@@ -1,0 +1,218 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"insolite/context/checkpoint"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+	"insolite/rules"
+)
+
+// Bounds of what is done between two commits, so that a sweep or an expiry of many contexts does not hold up the stream.
+const (
+	sweepContextsMin = 4096 // and at least a sweepShare-th of what is dirty
+	sweepShare       = 50
+	expireContexts   = 4096
+	expiredMax       = 1 << 16 // removals that wait for the next flip
+)
+
+// sweep is a checkpoint in the making. Dirty contexts are listed in the order in which they became dirty, so when as many have been
+// written as were dirty at the start, all of these are.
+type sweep struct {
+	active  bool
+	last    time.Time // when one began
+	meta    checkpoint.Meta
+	left    []int // contexts to be written, by keyspace
+	share   int   // contexts to be written after one commit
+	flipped event.Position
+
+	items   []checkpoint.Item
+	blobs   []byte
+	expired []expired // to be removed once a checkpoint at or behind their position is complete
+}
+
+// expired is a context that equals an empty one from a position on.
+type expired struct {
+	keyspace checkpoint.KeyspaceID
+	key      []byte
+	position event.Position
+}
+
+// restart gives up the sweep: the contexts that it counted are others now.
+func (s *sweep) restart() { s.active = false }
+
+// sweepOn goes on with the sweep, or begins one when it is time, if the task stands at a commit: after a journal entry was applied it does
+// not, until the next one.
+func (t *Task) sweepOn(ctx context.Context) error {
+	if t.engine.Position() != t.committed {
+		return nil
+	}
+	t.expire()
+	s := &t.sweep
+	if !s.active {
+		if t.committed == s.flipped || t.o.Now().Sub(s.last) < t.o.CheckpointInterval {
+			return nil
+		}
+		t.beginSweep()
+	}
+	return t.sweepShare(ctx, s.share)
+}
+
+// sweepAll writes as much of a whole sweep as there is time for.
+func (t *Task) sweepAll(ctx context.Context, deadline time.Time) error {
+	if t.committed == t.sweep.flipped {
+		return nil
+	}
+	t.beginSweep()
+	for t.sweep.active && t.o.Now().Before(deadline) {
+		if err := t.sweepShare(ctx, sweepContextsMin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginSweep notes where the task stands and what is dirty.
+func (t *Task) beginSweep() {
+	s := &t.sweep
+	s.active, s.last = true, t.o.Now()
+	s.meta = checkpoint.Meta{Y: t.committed, Watermark: t.engine.Watermark(), Journal: t.applied, Bundle: t.bundle, Since: t.engine.Since(),
+		TopicID: t.facts.TopicID, Partitions: t.facts.Partitions, Last: t.last.offset, Fingerprint: t.last.fingerprint, Engine: t.o.Engine}
+	s.left = s.left[:0]
+	dirty := 0
+	for _, k := range t.engine.Keyspaces() {
+		n := 0
+		for range k.Contexts.Dirty {
+			n++
+		}
+		s.left = append(s.left, n)
+		dirty += n
+	}
+	s.share = max(t.shareMin, dirty/sweepShare)
+}
+
+// sweepShare writes up to n of the sweep's contexts, and flips the meta when all are written.
+func (t *Task) sweepShare(ctx context.Context, n int) error {
+	s := &t.sweep
+	for i, k := range t.engine.Keyspaces() {
+		for s.left[i] > 0 {
+			if n <= 0 {
+				return nil
+			}
+			wrote, err := t.writeDirty(ctx, k, min(n, s.left[i], checkpoint.ChunkItemsMax))
+			if err != nil {
+				return err
+			}
+			n -= wrote
+			s.left[i] -= wrote
+			if wrote == 0 {
+				s.left[i] = 0 // some have expired since
+			}
+		}
+	}
+	meta := s.meta
+	if err := t.store.Flip(ctx, &meta); err != nil {
+		return fmt.Errorf("complete the checkpoint: %w", err)
+	}
+	s.active, s.flipped, t.swept = false, meta.Y, true
+	t.update(func(st *Status) { st.Checkpoint = t.o.Now() })
+	return t.removeExpired(ctx)
+}
+
+// writeDirty writes up to n dirty contexts of a keyspace, the oldest first, and marks them clean.
+func (t *Task) writeDirty(ctx context.Context, k engine.Keyspace, n int) (int, error) {
+	if err := t.addLayout(ctx, k); err != nil {
+		return 0, err
+	}
+	s := &t.sweep
+	s.items, s.blobs = s.items[:0], s.blobs[:0]
+	id := checkpoint.KeyspaceIDOf(k.Plan.Name)
+	for h := range k.Contexts.Dirty {
+		if len(s.items) == n || len(s.blobs) > checkpoint.ChunkBytesMax/2 {
+			break
+		}
+		x := k.Contexts.View(h)
+		from := len(s.blobs)
+		s.blobs = k.Contexts.Blob(s.blobs, h)
+		s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: x.Key(), Position: x.Position(), Blob: s.blobs[from:]})
+		k.Contexts.MarkClean(h) // an error below is a doubt, which ends this life
+	}
+	if len(s.items) == 0 {
+		return 0, nil
+	}
+	for rest := s.items; len(rest) > 0; {
+		chunk := checkpoint.ChunkLen(rest)
+		if err := t.store.Write(ctx, rest[:chunk]); err != nil {
+			return 0, fmt.Errorf("write contexts: %w", err)
+		}
+		rest = rest[chunk:]
+	}
+	return len(s.items), nil
+}
+
+// addLayout tells the store of a keyspace's layout before its first context is written.
+func (t *Task) addLayout(ctx context.Context, k engine.Keyspace) error {
+	l := k.Contexts.Layout()
+	if t.layouts[l.ID()] {
+		return nil
+	}
+	if err := t.store.AddLayout(ctx, l.ID(), l.Describe()); err != nil {
+		return fmt.Errorf("write a layout: %w", err)
+	}
+	t.layouts[l.ID()] = true
+	return nil
+}
+
+// expire takes contexts out of memory that equal empty ones. In the store they stay until a checkpoint behind this position is complete: to
+// find one there again does no harm, because it equals an empty one.
+func (t *Task) expire() {
+	s := &t.sweep
+	for _, k := range t.engine.Keyspaces() {
+		if len(s.expired) >= expiredMax {
+			return
+		}
+		id := checkpoint.KeyspaceIDOf(k.Plan.Name)
+		k.Contexts.Expire(t.engine.Watermark(), expireContexts, func(key []byte) {
+			s.expired = append(s.expired, expired{id, append([]byte{}, key...), t.committed})
+		})
+	}
+}
+
+// removeExpired removes from the store what expired before the checkpoint that is now complete. A context that was made anew and written
+// since stands at a later position, which the store keeps.
+func (t *Task) removeExpired(ctx context.Context) error {
+	s := &t.sweep
+	s.items = s.items[:0]
+	n := 0
+	for n < len(s.expired) && !s.flipped.Before(s.expired[n].position) {
+		e := &s.expired[n]
+		s.items = append(s.items, checkpoint.Item{Keyspace: e.keyspace, Key: e.key, Position: e.position})
+		n++
+	}
+	for rest := s.items; len(rest) > 0; {
+		chunk := checkpoint.ChunkLen(rest)
+		if err := t.store.Write(ctx, rest[:chunk]); err != nil {
+			return fmt.Errorf("remove expired contexts: %w", err)
+		}
+		rest = rest[chunk:]
+	}
+	s.expired = append(s.expired[:0], s.expired[n:]...)
+	return nil
+}
+
+// load looks up contexts that are not in memory.
+func (t *Task) load(k *rules.Keyspace, keys, blobs [][]byte) error {
+	t.loaded = t.loaded[:0]
+	return t.store.Load(t.lifetime, checkpoint.KeyspaceIDOf(k.Name), keys, func(i int, c checkpoint.Context) error {
+		if len(c.Blob) == 0 {
+			return nil // expired
+		}
+		from := len(t.loaded)
+		t.loaded = append(t.loaded, c.Blob...)
+		blobs[i] = t.loaded[from:len(t.loaded):len(t.loaded)]
+		return nil
+	})
+}

@@ -1,0 +1,203 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"insolite/context/checkpoint"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+	"insolite/internal/journal"
+)
+
+// Task is the owner of one partition. Use New.
+type Task struct {
+	o    Options
+	id   checkpoint.TaskID
+	name string
+	log  *slog.Logger
+
+	shareMin int // contexts that a sweep writes after one commit, at least
+
+	// Of the present life, from a recovery to whatever ends it.
+	store     checkpoint.Task
+	feed      Feed
+	engine    *engine.Engine
+	facts     Facts
+	pending   []journal.Entry // not applied yet, by number
+	excluded  map[event.Offset]bool
+	bundle    event.Offset // in force
+	applied   uint64       // number of the last entry applied
+	written   uint64       // number of the last entry written
+	swept     bool         // a checkpoint has been completed
+	committed event.Position
+	target    committed // what the replay leads to
+	live      bool      // the replay is over
+	last      last
+	out       engine.Output
+	sent      int // of out.Alerts
+	sentDead  int // of out.DeadLetters
+	cycle     cycle
+	sweep     sweep
+	layouts   map[uint64]bool // that the store has
+	loaded    []byte          // of contexts, for the engine
+	lifetime  context.Context // does not end with the one that asks to stop, which must not break off a step or a commit
+
+	mu     sync.Mutex
+	status Status
+}
+
+// cycle is what belongs to the time between two commits.
+type cycle struct {
+	last    time.Time // of the commit before
+	output  bool      // something was sent
+	records int
+}
+
+// last is the last record stepped, for the check that the log is still the same.
+type last struct {
+	offset      event.Offset // -1: none
+	fingerprint uint64
+}
+
+// New returns a task. Run makes it live.
+func New(o Options) *Task {
+	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin}
+	t.name = t.id.String()
+	t.log = o.Logger.With("topic", o.Topic, "partition", int(o.Partition))
+	t.status = Status{Topic: o.Topic, Partition: o.Partition, Phase: Recovering}
+	return t
+}
+
+// Backoff between recoveries: doubled after each that did not get to work, with jitter so that tasks do not come in step.
+const (
+	backoffMin = 100 * time.Millisecond
+	backoffMax = 10 * time.Second
+)
+
+// Run recovers and works until the context ends, and then stops in order: it commits what it has done and sweeps for as long as grace
+// allows. It returns nil then, ErrLost when the partition is no longer ours, or a [*Refusal]. Whatever else goes wrong, it recovers.
+func (t *Task) Run(ctx context.Context) error {
+	wait := backoffMin
+	for {
+		began := t.o.Now()
+		err := t.life(ctx)
+		var refusal *Refusal
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrLost):
+			return err
+		case errors.As(err, &refusal):
+			t.update(func(s *Status) { s.Phase, s.Err = Refused, err })
+			return err
+		}
+		if t.o.Now().Sub(began) > backoffMax {
+			wait = backoffMin
+		}
+		pause := wait/2 + rand.N(wait/2)
+		t.log.Warn("recover", "error", err, "after", pause.Round(time.Millisecond))
+		t.update(func(s *Status) { s.Phase, s.Err, s.Recoveries = Recovering, err, s.Recoveries+1 })
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		wait = min(2*wait, backoffMax)
+	}
+}
+
+// life is one recovery and the work after it. Everything in memory is of this life only.
+func (t *Task) life(ctx context.Context) (err error) {
+	t.lifetime = context.WithoutCancel(ctx)
+	t.last = last{offset: -1}
+	defer func() {
+		if t.feed != nil {
+			t.feed.Close()
+		}
+		t.store, t.feed, t.engine, t.pending, t.excluded, t.layouts = nil, nil, nil, nil, nil, nil
+		t.out.Reset()
+		t.sent, t.sentDead, t.live, t.cycle, t.sweep = 0, 0, false, cycle{}, sweep{}
+		closing, cancel := context.WithTimeout(t.lifetime, closeGrace)
+		defer cancel()
+		if e := t.o.Producer.Close(closing); e != nil && err != nil {
+			t.log.Debug("close the producer", "error", e)
+		}
+	}()
+	if err := t.recover(ctx); err != nil {
+		return err
+	}
+	return t.work(ctx)
+}
+
+// closeGrace bounds how long the end of a life may take to abort its transaction; the next life's Init does it otherwise.
+const closeGrace = 2 * time.Second
+
+// Phase is what a task is at.
+type Phase uint8
+
+// The phases.
+const (
+	Recovering Phase = iota
+	Replaying
+	Live
+	Stopped
+	Refused
+)
+
+var phaseNames = [...]string{"recovering", "replaying", "live", "stopped", "refused"}
+
+// String returns the phase's name.
+func (p Phase) String() string { return phaseNames[p] }
+
+// Status is how a task stands.
+type Status struct {
+	Topic      string
+	Partition  event.Partition
+	Phase      Phase
+	Err        error // the last one; nil: none in this life
+	Recoveries int
+	Position   event.Position // stepped
+	Committed  event.Position
+	End        event.Offset // of the log
+	Watermark  event.Time
+	Bundle     event.Offset
+	Contexts   int
+	Bytes      int64     // of contexts in memory
+	Checkpoint time.Time // when the last sweep was completed; zero: none in this life
+	Progress   time.Time // when the task last moved or found that it is at the end
+}
+
+// Status returns how the task stands. It may be called from any goroutine.
+func (t *Task) Status() Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.status
+}
+
+func (t *Task) update(change func(s *Status)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(&t.status)
+}
+
+// Refusal is why a task does not go on: it could give a wrong alert. A person has to decide.
+type Refusal struct {
+	Task   string
+	Reason string // what is wrong
+	Cure   string // how to go on
+}
+
+// Error returns place, cause and cure.
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("%s refuses to go on: %s; %s", r.Task, r.Reason, r.Cure)
+}
+
+func (t *Task) refuse(cure, format string, args ...any) error {
+	return &Refusal{Task: t.name, Reason: fmt.Sprintf(format, args...), Cure: cure}
+}

@@ -1,0 +1,327 @@
+package task
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"insolite/context/store"
+	"insolite/ingest"
+	"insolite/internal/event"
+	"insolite/internal/journal"
+	"insolite/rules"
+)
+
+// work steps what comes, and commits and sweeps when it is time, until something ends it. The end of the context is noticed between
+// batches only, so that nothing is left half done: then the work is stopped in order.
+func (t *Task) work(ctx context.Context) error {
+	for {
+		if t.commitDue() {
+			if err := t.boundary(t.lifetime); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return t.stop(t.lifetime)
+		}
+		if err := t.poll(ctx, t.untilCommit()); err != nil {
+			return err
+		}
+	}
+}
+
+// poll takes the task through the next batch, if one comes in time, and hands its output to the producer while the batch is there.
+func (t *Task) poll(ctx context.Context, wait time.Duration) error {
+	b, err := t.feed.Poll(ctx, wait)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	if err := t.advance(t.lifetime, b); err != nil {
+		return err
+	}
+	if err := t.send(t.lifetime); err != nil {
+		return err
+	}
+	t.observe()
+	return nil
+}
+
+// boundary commits, and does what may be done between commits only: write contexts, activate rules.
+func (t *Task) boundary(ctx context.Context) error {
+	if newest := t.o.Bundles.Newest(); newest > t.bundle && len(t.pending) == 0 {
+		if err := t.journal(ctx, journal.Entry{Kind: journal.Bundle, Bundle: newest}); err != nil {
+			return err
+		}
+	} else if err := t.commit(ctx); err != nil {
+		return err
+	}
+	return t.sweepOn(ctx)
+}
+
+// advance takes the task through a batch, and through the journal entries that stand in it. Without a batch it applies what is due.
+func (t *Task) advance(ctx context.Context, b *ingest.Batch) error {
+	for {
+		if err := t.reached(); err != nil {
+			return err
+		}
+		if done, err := t.applyNext(ctx); err != nil {
+			return err
+		} else if done {
+			continue
+		}
+		if b == nil {
+			return nil
+		}
+		cut := t.cut(b.Next)
+		if cut <= t.engine.Position().Offset {
+			return nil // all of it is below: it was read to compare its first record only
+		}
+		if err := t.step(b, cut); err != nil {
+			return err
+		}
+		if cut == b.Next && !t.due() {
+			return t.reached()
+		}
+	}
+}
+
+// due reports whether the next journal entry stands at the task's position.
+func (t *Task) due() bool { return len(t.pending) > 0 && !t.engine.Position().Before(t.pending[0].At) }
+
+// cut is how far the task may step in one go: to the next journal entry, and to the end of the replay.
+func (t *Task) cut(next event.Offset) event.Offset {
+	at := t.engine.Position().Offset
+	if len(t.pending) > 0 && t.pending[0].At.Offset > at {
+		next = min(next, t.pending[0].At.Offset)
+	}
+	if !t.live && t.target.position.Offset > at {
+		next = min(next, t.target.position.Offset)
+	}
+	return next
+}
+
+// step steps the records of a batch from the task's position to an offset.
+func (t *Task) step(b *ingest.Batch, to event.Offset) error {
+	records := b.Records
+	for len(records) > 0 && records[0].Offset < t.engine.Position().Offset {
+		records = records[1:]
+	}
+	n := len(records)
+	for n > 0 && records[n-1].Offset >= to {
+		n--
+	}
+	records = records[:n]
+	for i := range records {
+		if t.excluded[records[i].Offset] {
+			return t.stepAround(b, records, i, to)
+		}
+	}
+	return t.run(&ingest.Batch{Topic: b.Topic, Partition: b.Partition, Records: records, Next: to})
+}
+
+// stepAround steps the records before the excluded one at i, passes it over, and goes on.
+func (t *Task) stepAround(b *ingest.Batch, records []ingest.Record, i int, to event.Offset) error {
+	skipped := &records[i]
+	if err := t.run(&ingest.Batch{Topic: b.Topic, Partition: b.Partition, Records: records[:i], Next: skipped.Offset + 1}); err != nil {
+		return err
+	}
+	delete(t.excluded, skipped.Offset)
+	if t.live {
+		t.out.DeadLetters = append(t.out.DeadLetters, excludedLetter(skipped))
+	}
+	return t.step(b, to)
+}
+
+// run takes records through the engine.
+func (t *Task) run(b *ingest.Batch) error {
+	var err error
+	if t.live {
+		err = t.engine.Step(b, &t.out)
+	} else {
+		err = t.engine.Replay(b)
+	}
+	if err != nil {
+		return fmt.Errorf("step: %w", err)
+	}
+	if n := len(b.Records); n > 0 {
+		t.last = last{b.Records[n-1].Offset, fingerprint(&b.Records[n-1])}
+	}
+	return nil
+}
+
+// fingerprint tells one record from another.
+func fingerprint(r *ingest.Record) uint64 {
+	b := make([]byte, 0, 24+len(r.Key)+len(r.Value))
+	b = binary.LittleEndian.AppendUint64(b, uint64(r.Offset))
+	b = binary.LittleEndian.AppendUint64(b, uint64(r.Timestamp))
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(r.Key)))
+	b = append(append(b, r.Key...), r.Value...)
+	return max(store.Hash(b), 1)
+}
+
+// applyNext applies the next journal entry when the task stands at its place.
+func (t *Task) applyNext(ctx context.Context) (bool, error) {
+	if !t.due() {
+		return false, nil
+	}
+	entry := t.pending[0]
+	position := t.engine.Position()
+	if entry.At.Before(position) {
+		return false, t.refuse("restore the journal topic", "journal entry %d stands at %v, but the task is at %v already", entry.Number, entry.At, position)
+	}
+	switch entry.Kind {
+	case journal.Bundle:
+		if err := t.activate(ctx, entry.Bundle); err != nil {
+			return false, err
+		}
+	case journal.Exclude:
+		t.excluded[entry.Excluded] = true
+	default:
+		return false, t.refuse("restore the journal topic", "journal entry %d begins the task anew", entry.Number)
+	}
+	position.Step++
+	t.engine.Restore(position, t.engine.Watermark())
+	t.pending, t.applied = t.pending[1:], entry.Number
+	return true, nil
+}
+
+// activate puts another bundle in force.
+func (t *Task) activate(ctx context.Context, number event.Offset) error {
+	plan, err := t.o.Bundles.Plan(ctx, number)
+	if err != nil {
+		return fmt.Errorf("load the rules of bundle %d: %w", number, err)
+	}
+	next, err := t.engine.Switch(plan)
+	if err != nil {
+		return fmt.Errorf("activate bundle %d: %w", number, err)
+	}
+	t.log.Info("rules activated", "bundle", number, "before", t.bundle, "position", t.engine.Position())
+	t.engine, t.bundle = next, number
+	t.sweep.restart()
+	return nil
+}
+
+// journal commits with a new entry at the position, and applies it when that has succeeded.
+func (t *Task) journal(ctx context.Context, entry journal.Entry) error {
+	entry.Number, entry.At = t.written+1, t.engine.Position()
+	if err := t.o.Producer.Send(ctx, []Message{t.entryMessage(&entry)}); err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	t.written = entry.Number
+	t.cycle.output = true
+	if err := t.commit(ctx); err != nil {
+		return err
+	}
+	t.pending = append(t.pending, entry)
+	_, err := t.applyNext(ctx)
+	return err
+}
+
+func (t *Task) entryMessage(e *journal.Entry) Message {
+	return Message{Topic: t.o.JournalTopic, Key: journal.Key(t.name, e.Number), Value: e.Append(nil)}
+}
+
+// send hands the output since the last call to the producer.
+func (t *Task) send(ctx context.Context) error {
+	var messages []Message
+	for i := range t.out.Alerts[t.sent:] {
+		a := &t.out.Alerts[t.sent+i]
+		topic := t.o.AlertsTopic
+		if a.Rule.Mode == rules.Shadow {
+			topic = t.o.ShadowTopic
+		}
+		messages = append(messages, Message{Topic: topic, Key: a.Key, Value: a.Value, Headers: t.alertHeaders(a)})
+	}
+	for i := range t.out.DeadLetters[t.sentDead:] {
+		messages = append(messages, t.deadLetter(&t.out.DeadLetters[t.sentDead+i]))
+	}
+	for _, p := range t.out.Panics {
+		t.log.Error("a rule panicked; it is off for the record", "rule", ruleName(p.Rule), "offset", p.Offset, "panic", p.Message)
+	}
+	t.out.Panics = t.out.Panics[:0]
+	t.sent, t.sentDead = len(t.out.Alerts), len(t.out.DeadLetters)
+	if len(messages) == 0 {
+		return nil
+	}
+	t.cycle.output = true
+	if err := t.o.Producer.Send(ctx, messages); err != nil {
+		return fmt.Errorf("send alerts: %w", err)
+	}
+	return nil
+}
+
+// commitDue reports whether it is time to commit.
+func (t *Task) commitDue() bool {
+	if t.cycle.output && (len(t.out.Alerts) >= outputAlertsMax || t.out.Bytes() >= outputBytesMax) {
+		return true
+	}
+	return t.untilCommit() <= 0
+}
+
+// untilCommit is how long the next commit can wait.
+func (t *Task) untilCommit() time.Duration {
+	interval := idleCommit
+	if t.cycle.output || t.sweep.active {
+		interval = min(interval, t.o.CommitInterval)
+	}
+	return interval - t.o.Now().Sub(t.cycle.last)
+}
+
+// commit makes what was sent visible, together with the position. Nothing is written when nothing has moved.
+func (t *Task) commit(ctx context.Context) error {
+	position := t.engine.Position()
+	t.cycle.last = t.o.Now()
+	if position == t.committed && !t.cycle.output {
+		return nil
+	}
+	c := journal.Commit{Step: position.Step, Bundle: t.bundle, Journal: t.written, Watermark: t.engine.Watermark(), Swept: t.swept}
+	if err := t.o.Producer.Commit(ctx, position.Offset, c.Text()); err != nil {
+		return fmt.Errorf("commit %v: %w", position, err)
+	}
+	t.committed = position
+	t.cycle.output = false
+	t.out.Reset()
+	t.sent, t.sentDead = 0, 0
+	return nil
+}
+
+// stopGrace bounds how long an orderly stop may take.
+const (
+	stopGrace  = 5 * time.Second
+	sweepGrace = time.Second
+)
+
+// stop ends the work in order: commit, sweep for a moment, leave the rest to whoever comes next.
+func (t *Task) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	if err := t.commit(ctx); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	deadline := t.o.Now().Add(sweepGrace)
+	if err := t.sweepAll(ctx, deadline); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	t.update(func(s *Status) { s.Phase, s.Committed = Stopped, t.committed })
+	return nil
+}
+
+// observe tells how the task stands.
+func (t *Task) observe() {
+	position, end := t.engine.Position(), t.feed.End()
+	contexts, bytes := 0, int64(0)
+	for _, k := range t.engine.Keyspaces() {
+		contexts += k.Contexts.Len()
+		bytes += k.Contexts.Bytes()
+	}
+	t.update(func(s *Status) {
+		if position != s.Position || position.Offset >= end {
+			s.Progress = t.o.Now()
+		}
+		s.Position, s.Committed, s.End, s.Watermark, s.Bundle, s.Contexts, s.Bytes = position, t.committed, end, t.engine.Watermark(), t.bundle, contexts, bytes
+	})
+	if t.o.Observe != nil {
+		t.o.Observe(t.engine.Counts())
+	}
+}

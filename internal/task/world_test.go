@@ -1,0 +1,417 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"insolite/context/checkpoint"
+	"insolite/ingest"
+	"insolite/internal/config"
+	"insolite/internal/event"
+	"insolite/internal/journal"
+	"insolite/rules"
+)
+
+var errFault = errors.New("injected fault")
+
+// world is Kafka, the store and the clock of a simulation. All of it is driven by one goroutine.
+type world struct {
+	rand     *rand.Rand
+	now      time.Time
+	records  []ingest.Record
+	end      event.Offset
+	x        event.Offset
+	metadata string
+	found    bool
+	journal  []journal.Entry
+	output   []string // of the alerts and dead-letters topics, in order
+	epoch    int      // of the transactional id
+	faults   bool
+	store    *memory
+	plans    []*rules.Plan
+	newest   event.Offset
+	topicID  [16]byte
+	parts    int32
+	earliest event.Offset
+	mutation string // what is broken on purpose; empty: nothing
+}
+
+const simSource = `version: 1
+kafka: {brokers: [localhost:9092]}
+sources:
+  pay:
+    topic: pays
+    key: who
+    time: {field: at}
+    lateness: 3s
+    dedupe: {id: id, for: 10s}
+    fields: {at: time, who: string, id: string, amount: number}
+`
+
+// simRules are the sets that bundles switch between: features stay, come, go and come back.
+var simRules = []string{`
+- {id: count, source: pay, group_by: [who], context: {n: {agg: count, window: 20s}}, condition: n >= 3, suppress: {for: 7s}}
+- {id: sum, source: pay, group_by: [who], context: {s: {agg: sum, field: amount, window: {events: 4}, exclude_current: true}}, condition: s > 25}
+`, `
+- {id: count, source: pay, group_by: [who], context: {n: {agg: count, window: 20s}}, condition: n >= 3, suppress: {for: 7s}}
+- {id: last, source: pay, group_by: [who], context: {p: {agg: last, field: amount, window: 1m, exclude_current: true}}, condition: amount > p + 5}
+`, `
+- {id: sum, source: pay, group_by: [who], context: {s: {agg: sum, field: amount, window: {events: 4}, exclude_current: true}}, condition: s > 20}
+- {id: all, source: pay, group_by: [who], context: {a: {agg: count, window: forever}}, condition: a % 5 == 0, suppress: {for: 3s}}
+`}
+
+func simPlans(t testing.TB) []*rules.Plan {
+	c, list := config.Load("insolite.yaml", config.Options{ReadFile: func(string) ([]byte, error) { return []byte(simSource), nil }, Env: func(string) (string, bool) { return "", false }})
+	if c == nil {
+		t.Fatal(list.Err())
+	}
+	var plans []*rules.Plan
+	for _, text := range simRules {
+		set, list := rules.Load([]rules.File{{Path: "rules.yaml", Data: []byte("version: 1\nrules:" + text)}}, c.Sources, nil, rules.Options{})
+		if set == nil {
+			t.Fatal(list.Err())
+		}
+		plans = append(plans, set.Plan("pays"))
+	}
+	return plans
+}
+
+func newWorld(plans []*rules.Plan, seed uint64) *world {
+	return &world{rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_800_000_000, 0), store: newMemory(), plans: plans, parts: 1, topicID: [16]byte{1}, faults: true}
+}
+
+// chance is true with a probability, while there are faults.
+func (w *world) chance(p float64) bool { return w.faults && w.rand.Float64() < p }
+
+// produce appends a record to the log: mostly payments, in disorder, some late, repeated or malformed, with gaps between offsets.
+func (w *world) produce() {
+	if w.rand.IntN(10) == 0 {
+		w.end += event.Offset(1 + w.rand.IntN(3)) // control records, aborted transactions
+	}
+	w.now = w.now.Add(time.Duration(w.rand.IntN(1500)) * time.Millisecond)
+	at := w.now.Add(-time.Duration(w.rand.IntN(5000)) * time.Millisecond)
+	who := string(rune('a' + w.rand.IntN(3)))
+	value := fmt.Sprintf(`{"at":%q,"who":%q,"id":"%d","amount":%d}`, at.UTC().Format(time.RFC3339Nano), who, w.rand.IntN(60), w.rand.IntN(12))
+	if w.rand.IntN(20) == 0 {
+		value = `{"at":`
+	}
+	w.records = append(w.records, ingest.Record{Offset: w.end, Timestamp: event.Time(w.now.UnixNano()), Key: []byte(who), Value: []byte(value)})
+	w.end++
+}
+
+// The instance's ports. Each checks that its instance has not been fenced where the real one would be.
+type port struct {
+	w       *world
+	epoch   int // of the transactional id
+	pending []string
+	entries []journal.Entry
+}
+
+func (p *port) Owner(context.Context) error { return nil }
+
+func (p *port) Committed(context.Context) (event.Offset, string, bool, error) {
+	if p.w.chance(0.02) {
+		return 0, "", false, errFault
+	}
+	return p.w.x, p.w.metadata, p.w.found, nil
+}
+
+func (p *port) Journal(context.Context) ([]journal.Entry, error) {
+	return slices.Clone(p.w.journal), nil
+}
+
+func (p *port) Init(context.Context) error {
+	p.w.epoch++
+	p.epoch, p.pending, p.entries = p.w.epoch, nil, nil
+	if p.w.chance(0.02) {
+		return errFault
+	}
+	return nil
+}
+
+func (p *port) Send(_ context.Context, messages []Message) error {
+	for _, m := range messages {
+		if m.Topic == "journal" {
+			e, err := journal.Parse(m.Value)
+			if err != nil {
+				return err
+			}
+			if p.w.mutation == "journal before commit" {
+				p.w.journal = append(p.w.journal, e)
+				continue
+			}
+			p.entries = append(p.entries, e)
+			continue
+		}
+		line := m.Topic + " " + string(m.Key) + " " + string(m.Value)
+		if p.w.mutation == "read uncommitted" {
+			p.w.output = append(p.w.output, line)
+			continue
+		}
+		p.pending = append(p.pending, line)
+	}
+	if p.w.chance(0.01) {
+		return errFault
+	}
+	return nil
+}
+
+func (p *port) Commit(_ context.Context, next event.Offset, metadata string) error {
+	if p.epoch != p.w.epoch && p.w.mutation != "no fencing" {
+		return errors.New("fenced")
+	}
+	if p.w.chance(0.05) {
+		return errFault // not carried out
+	}
+	if p.w.mutation == "positions without steps" {
+		c, err := journal.ParseCommit(metadata)
+		if err != nil {
+			return err
+		}
+		c.Step = 0
+		metadata = c.Text()
+	}
+	p.w.x, p.w.metadata, p.w.found = next, metadata, true
+	p.w.output = append(p.w.output, p.pending...)
+	p.w.journal = append(p.w.journal, p.entries...)
+	p.pending, p.entries = nil, nil
+	if p.w.chance(0.05) {
+		return errFault // carried out, the reply lost
+	}
+	return nil
+}
+
+func (p *port) Close(context.Context) error { p.pending, p.entries = nil, nil; return nil }
+
+func (p *port) Facts(context.Context) (Facts, error) {
+	return Facts{TopicID: p.w.topicID, Partitions: p.w.parts, Earliest: p.w.earliest, End: p.w.end}, nil
+}
+
+func (p *port) OffsetAt(_ context.Context, t event.Time) (event.Offset, error) {
+	for i := range p.w.records {
+		if p.w.records[i].Timestamp >= t {
+			return p.w.records[i].Offset, nil
+		}
+	}
+	return p.w.end, nil
+}
+
+func (p *port) Open(_ context.Context, from event.Offset) (Feed, error) {
+	return &feed{w: p.w, next: from}, nil
+}
+
+func (p *port) Newest() event.Offset { return p.w.newest }
+
+func (p *port) Plan(_ context.Context, number event.Offset) (*rules.Plan, error) {
+	return p.w.plans[int(number)%len(p.w.plans)], nil
+}
+
+// feed gives batches of random size.
+type feed struct {
+	w    *world
+	next event.Offset
+}
+
+func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error) {
+	if f.w.chance(0.01) {
+		return nil, errFault
+	}
+	at, _ := slices.BinarySearchFunc(f.w.records, f.next, func(r ingest.Record, o event.Offset) int { return int(r.Offset - o) })
+	n := min(len(f.w.records)-at, 1+f.w.rand.IntN(7))
+	if f.w.rand.IntN(4) == 0 {
+		n = 0
+	}
+	end := f.next
+	switch {
+	case at+n < len(f.w.records):
+		if n > 0 {
+			end = f.w.records[at+n-1].Offset + 1
+			if f.w.rand.IntN(2) == 0 {
+				end = f.w.records[at+n].Offset // the gap belongs to the batch
+			}
+		}
+	default:
+		end = f.w.end
+	}
+	if end == f.next {
+		return nil, nil
+	}
+	b := &ingest.Batch{Topic: "pays", Records: slices.Clone(f.w.records[at : at+n]), Next: end}
+	f.next = end
+	return b, nil
+}
+
+func (f *feed) End() event.Offset { return f.w.end }
+func (f *feed) Close()            {}
+
+// instance is a process that has the task.
+func (w *world) instance() *Task {
+	p := &port{w: w}
+	w.store.mutation = w.mutation
+	t := New(Options{
+		App: "app", Topic: "pays", Log: p, Producer: p, Group: p, Bundles: p, Store: w.store,
+		AlertsTopic: "alerts", ShadowTopic: "shadow", DeadLettersTopic: "dead", JournalTopic: "journal",
+		CommitInterval: time.Millisecond, CheckpointInterval: time.Millisecond, Start: Start{From: FromEarliest}, Now: func() time.Time { return w.now }, Engine: 1,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	w.store.present, t.shareMin = t, 1
+	return t
+}
+
+// memory is a checkpoint store that can be put back to an earlier state, as one does that lost its tail.
+type memory struct {
+	epoch   checkpoint.Epoch
+	tokens  uint64
+	state   memoryState
+	history []memoryState
+
+	mutation string
+	present  *Task // the instance that was made last
+}
+
+type memoryState struct {
+	epoch    checkpoint.Epoch
+	writes   uint64
+	meta     *checkpoint.Meta
+	contexts map[string]checkpoint.Item
+	layouts  map[uint64][]byte
+}
+
+func (s memoryState) clone() memoryState {
+	s.contexts, s.layouts = maps.Clone(s.contexts), maps.Clone(s.layouts)
+	return s
+}
+
+func newMemory() *memory {
+	return &memory{state: memoryState{contexts: map[string]checkpoint.Item{}, layouts: map[uint64][]byte{}}}
+}
+
+func (m *memory) Close() error { return nil }
+
+func (m *memory) keep() {
+	m.history = append(m.history, m.state.clone())
+	if len(m.history) > 4 {
+		m.history = m.history[1:]
+	}
+}
+
+func (m *memory) Open(context.Context, checkpoint.TaskID) (checkpoint.Task, error) {
+	m.keep()
+	m.tokens++
+	m.state.epoch = checkpoint.Epoch{Counter: m.state.epoch.Counter + 1, Token: m.tokens}
+	m.state.writes++
+	return &memoryTask{m: m, epoch: m.state.epoch, writes: m.state.writes}, nil
+}
+
+type memoryTask struct {
+	m      *memory
+	epoch  checkpoint.Epoch
+	writes uint64
+}
+
+func (t *memoryTask) check() error {
+	switch {
+	case t.m.mutation == "no write number":
+		return nil
+	case t.m.state.epoch != t.epoch:
+		return checkpoint.ErrFenced
+	case t.m.state.writes != t.writes:
+		return checkpoint.ErrDoubt
+	}
+	return nil
+}
+
+func (t *memoryTask) change() error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	t.m.keep()
+	t.m.state.writes++
+	t.writes = t.m.state.writes
+	return nil
+}
+
+func (t *memoryTask) Epoch() checkpoint.Epoch { return t.epoch }
+
+func (t *memoryTask) Meta(context.Context) (*checkpoint.Meta, error) {
+	if t.m.state.meta == nil {
+		return nil, t.check()
+	}
+	meta, err := checkpoint.ParseMeta(t.m.state.meta.Append(nil))
+	return meta, errors.Join(err, t.check())
+}
+
+func (t *memoryTask) AddLayout(_ context.Context, id uint64, description []byte) error {
+	if err := t.change(); err != nil {
+		return err
+	}
+	t.m.state.layouts[id] = slices.Clone(description)
+	return nil
+}
+
+func (t *memoryTask) Layouts(context.Context) (map[uint64][]byte, error) {
+	return maps.Clone(t.m.state.layouts), t.check()
+}
+
+func (t *memoryTask) Write(_ context.Context, chunk []checkpoint.Item) error {
+	if err := t.change(); err != nil {
+		return err
+	}
+	for _, i := range chunk {
+		k := fmt.Sprint(i.Keyspace, string(i.Key))
+		if old, ok := t.m.state.contexts[k]; ok && i.Position.Before(old.Position) {
+			continue
+		}
+		i.Key, i.Blob = slices.Clone(i.Key), slices.Clone(i.Blob)
+		t.m.state.contexts[k] = i
+	}
+	return nil
+}
+
+func (t *memoryTask) Flip(_ context.Context, meta *checkpoint.Meta) error {
+	if err := t.change(); err != nil {
+		return err
+	}
+	m := *meta
+	now := t.m.present
+	if now.engine == nil {
+		t.m.state.meta = &m
+		return nil
+	}
+	switch t.m.mutation {
+	case "position of the flip":
+		m.Y = now.committed
+	case "watermark of the flip":
+		m.Watermark = now.engine.Watermark()
+	}
+	t.m.state.meta = &m
+	return nil
+}
+
+func (t *memoryTask) Load(_ context.Context, keyspace checkpoint.KeyspaceID, keys [][]byte, into func(int, checkpoint.Context) error) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	for i, key := range keys {
+		if c, ok := t.m.state.contexts[fmt.Sprint(keyspace, string(key))]; ok {
+			if err := into(i, checkpoint.Context{Key: key, Position: c.Position, Blob: c.Blob}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *memoryTask) Scan(context.Context, checkpoint.KeyspaceID, func(checkpoint.Context) error) error {
+	return errors.New("a task does not scan")
+}
+
+func (t *memoryTask) Drop(context.Context) error { return errors.New("a task does not drop") }
