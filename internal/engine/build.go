@@ -42,6 +42,7 @@ type source struct {
 	id      event.Slot // of dedupe; NoSlot: none
 	streams []*stream
 	rules   []*rule
+	filing  *filing // nil: all rules are evaluated
 }
 
 // stream is what the events of a source do in a keyspace, and what the present one does.
@@ -53,8 +54,7 @@ type stream struct {
 	dedupe        *store.Dedupe // nil: none
 	evidence      []evidence
 	rules         []*rule
-	always        bool  // some rule has no `where`
-	gates         []int // the rules' wheres
+	gates         []gate // the rules' wheres, each once
 
 	state state
 	ok    []bool // by Stream.Wheres
@@ -71,6 +71,12 @@ const (
 	duplicate              // its id was seen before
 	open                   // it is absorbed
 )
+
+// gate is a `where` that lets events pass to rules.
+type gate struct {
+	where int // -1: every event
+	index int // in Counts.seen
+}
 
 // cell absorbs events.
 type cell struct {
@@ -160,16 +166,21 @@ func newStreams(s *space) []*stream {
 			st.evidence = append(st.evidence, evidence{ring: s.layout.Evidence(rings), where: e.Where})
 			rings++
 		}
-		for _, r := range p.Rules {
-			if r.WhereIndex < 0 {
-				st.always = true
-			} else if !slices.Contains(st.gates, r.WhereIndex) {
-				st.gates = append(st.gates, r.WhereIndex)
-			}
-		}
 		streams = append(streams, st)
 	}
 	return streams
+}
+
+// gate returns the place in Counts.seen of a `where` of rules, a new one for a new gate.
+func (st *stream) gate(where int, seen *int) int {
+	for _, g := range st.gates {
+		if g.where == where {
+			return g.index
+		}
+	}
+	st.gates = append(st.gates, gate{where, *seen})
+	*seen++
+	return *seen - 1
 }
 
 func newReads(s *space, plans []*rules.Read) []read {

@@ -58,6 +58,7 @@ type Engine struct {
 	rule    int // in source.rules: the one at work
 	careful bool
 	source  *source
+	filing  *filing // of the source; nil: all rules are evaluated
 	row     event.Row
 	at      event.Time
 	scratch scratch
@@ -115,6 +116,8 @@ func (e *Engine) build() error {
 		}
 	}
 	var all []*rules.Rule
+	var gates []int // of all, in Counts.seen
+	seen := 0
 	for i, p := range e.plan.Sources {
 		s := &source{plan: p, index: i, key: event.NoSlot, id: event.NoSlot}
 		if len(p.Source.Key) == 1 {
@@ -129,12 +132,14 @@ func (e *Engine) build() error {
 		for _, r := range p.Rules {
 			c := newRule(r, len(all), streams[r.Stream], suppress[r])
 			c.stream.rules = append(c.stream.rules, c)
+			gates = append(gates, c.stream.gate(c.WhereIndex, &seen))
 			s.rules = append(s.rules, c)
 			all = append(all, r)
 		}
+		s.filing = newFiling(s.rules)
 		e.sources = append(e.sources, s)
 	}
-	e.live, e.replayed = newCounts(e.plan, all), newCounts(e.plan, all)
+	e.live, e.replayed = newCounts(e.plan, all, gates, seen), newCounts(e.plan, all, gates, seen)
 	return nil
 }
 
@@ -148,7 +153,10 @@ func (e *Engine) Position() event.Position { return e.position }
 func (e *Engine) Watermark() event.Time { return e.watermark }
 
 // Counts returns what became of the records so far. It must not be changed, and changes with the next step.
-func (e *Engine) Counts() *Counts { return &e.live }
+func (e *Engine) Counts() *Counts {
+	e.live.settle()
+	return &e.live
+}
 
 // Restore sets the position and the watermark of a checkpoint, before the first step.
 func (e *Engine) Restore(p event.Position, watermark event.Time) {

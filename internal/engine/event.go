@@ -74,13 +74,35 @@ func (e *Engine) event() {
 		e.wheres()
 		e.phase = phaseState
 		e.absorb()
+		e.choose()
 		e.phase, e.rule = phaseRules, 0
 	}
-	for ; e.rule < len(e.source.rules); e.rule++ {
+	for e.rule = e.filing.next(e.rule); e.rule < len(e.source.rules); e.rule = e.filing.next(e.rule + 1) {
 		e.conclude(e.evaluate(e.source.rules[e.rule]))
 	}
 	e.phase = phaseState
 	e.finish(rec)
+}
+
+// choose finds the rules to evaluate, and counts those that see the event.
+func (e *Engine) choose() {
+	for _, st := range e.source.streams {
+		if st.state != open {
+			continue
+		}
+		for _, g := range st.gates {
+			if g.where < 0 || st.ok[g.where] {
+				e.count.seen[g.index]++
+			}
+		}
+	}
+	e.filing = e.source.filing
+	if e.explaining {
+		e.filing = nil
+	}
+	if e.filing != nil {
+		e.filing.choose(e.row)
+	}
 }
 
 // admit reports whether the record is an event that is in time.
@@ -183,7 +205,7 @@ func (e *Engine) wheres() {
 			}
 		}
 		st.state = idle
-		if st.always || st.passes() {
+		if st.passes() {
 			st.state = open
 		}
 	}
@@ -202,8 +224,8 @@ func (e *Engine) holds(st *stream, w int) (ok bool) {
 
 // passes reports whether some rule's `where` holds.
 func (st *stream) passes() bool {
-	for _, w := range st.gates {
-		if st.ok[w] {
+	for _, g := range st.gates {
+		if g.where < 0 || st.ok[g.where] {
 			return true
 		}
 	}

@@ -42,7 +42,6 @@ func (e *Engine) evaluate(r *rule) verdict {
 		return verdict{outcome: r.unseen()}
 	}
 	c := &e.count.Rules[r.index]
-	c.Evaluated++
 	switch r.Condition.Truth(e.row) {
 	case expr.False:
 		return verdict{outcome: NotFired}

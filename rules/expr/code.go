@@ -19,6 +19,7 @@ type code struct {
 	factor   float64                         // of a formScaled
 	parts    []func(event.Row) Truth         // of an and, or
 	decides  Truth                           // of an and, or: what ends it
+	bounds   []Bound                         // of a condition: while one is not kept, it is false
 }
 
 // form tells the codes that a parent can do without calling their closure.

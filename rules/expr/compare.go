@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 
 	"insolite/internal/event"
@@ -39,9 +40,13 @@ func compare(op string, a, b *code) *code {
 	equality := op == "==" || op == "!="
 	switch {
 	case a.num != nil:
-		return boolCode(compareNumbers(o, a, b))
+		k := boolCode(compareNumbers(o, a, b))
+		k.bounds = bounds(op, a, b)
+		return k
 	case a.word != nil:
-		return boolCode(compareWords(o, a, b))
+		k := boolCode(compareWords(o, a, b))
+		k.bounds = bounds(op, a, b)
+		return k
 	case a.str != nil && equality:
 		return test(a.str, b.str, func(x, y string) bool { return (x == y) == (op == "==") })
 	case a.str != nil:
@@ -186,6 +191,9 @@ func logic(op string, a, b *code) *code {
 		}
 	}
 	k.truth = chain(k.decides, k.parts)
+	if k.decides == False {
+		k.bounds = slices.Concat(a.bounds, b.bounds)
+	}
 	return k
 }
 
