@@ -64,7 +64,8 @@ type job struct {
 func newJob(tb testing.TB, n int, cells []benchCell) *job {
 	s := Specs{}
 	for i, c := range cells {
-		w := window.Spec{Identity: uint64(i), Family: c.family, Window: c.window}
+		exact := c.family == window.Distinct && c.window.Kind == window.Exact
+		w := window.Spec{Identity: uint64(i), Family: c.family, Window: c.window, Exact: exact}
 		if c.kind != event.KindMissing {
 			w.Kinds = []event.Kind{c.kind}
 		}
@@ -109,7 +110,7 @@ func (j *job) warm(r *rand.Rand, n int) {
 		x := j.keys.View(j.keys.Create(Hash(name[:]), name[:]))
 		for i := len(ages) - 1; i >= 0; i-- {
 			at := j.at - event.Time(ages[i])
-			j.add(&x, at, float64(i%97))
+			j.add(&x, at, benchAmount(i))
 			j.read(&x, at)
 			x.Advance(event.Position{Offset: 1}, at)
 		}
@@ -125,6 +126,9 @@ func benchName(rank uint32) (name [benchKeyLength]byte) {
 	copy(name[8:], "customer")
 	return name
 }
+
+// benchAmount is between 0 and 16,777,215.
+func benchAmount(i int) float64 { return float64(uint32(i) * 2654435769 >> 8) }
 
 func (j *job) add(x *Ctx, at event.Time, amount float64) {
 	for i := range j.cells {
@@ -171,7 +175,7 @@ func (j *job) batch(do stages) {
 		x := k.View(h)
 		j.at += j.every
 		if do.add {
-			j.add(&x, j.at, float64(j.next&63))
+			j.add(&x, j.at, benchAmount(j.next))
 		}
 		if do.read {
 			j.read(&x, j.at)
@@ -225,7 +229,7 @@ func BenchmarkReference(b *testing.B) {
 	}
 }
 
-// BenchmarkCell is one feature over 100,000 keys.
+// BenchmarkCell is one feature over 10,000 keys.
 func BenchmarkCell(b *testing.B) {
 	day, hour := sliding(24*time.Hour), time.Hour
 	for _, c := range []benchCell{
@@ -235,9 +239,11 @@ func BenchmarkCell(b *testing.B) {
 		{window.Count, window.Window{Kind: window.Calendar, Unit: window.Day}, window.AggCount, event.KindMissing},
 		{window.Sum, window.Window{Kind: window.Events, N: 50}, window.AggSum, event.KindNumber},
 		{window.Sum, window.Window{Kind: window.Exact, Length: hour}, window.AggSum, event.KindNumber},
+		{window.Spread, window.Window{Kind: window.Exact, Length: hour}, window.AggStddev, event.KindNumber},
+		{window.Distinct, window.Window{Kind: window.Exact, Length: hour}, window.AggDistinct, event.KindInt},
 		{window.Sum, window.Window{Kind: window.Session, Length: hour}, window.AggSum, event.KindNumber},
 	} {
-		j := sync.OnceValue(func() *job { return newJob(b, 100_000, []benchCell{c}) })
+		j := sync.OnceValue(func() *job { return newJob(b, 10_000, []benchCell{c}) })
 		b.Run(fmt.Sprintf("%s %s %s", c.agg, c.kind, c.window), func(b *testing.B) { j().run(b, stages{true, true, true, true}) })
 	}
 }

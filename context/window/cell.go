@@ -98,7 +98,7 @@ type Cell struct {
 	step    int64  // nanoseconds of a sliding window's pane
 	spec    Spec
 	acc     [wideSize]byte
-	hashes  []uint64    // scratch of exact sets
+	set     *hashSet    // of exact sets
 	key     []byte      // scratch of a hashed value
 	sampled event.Value // its hash, or the sample of a row
 
@@ -147,7 +147,7 @@ func NewCell(s Spec) (*Cell, error) {
 		c.stride = c.keyLen + rowBytes(s)
 	}
 	if s.Family == Distinct && c.form == formRows && s.Exact {
-		c.hashes = make([]uint64, 0, MaxRows)
+		c.set = &hashSet{}
 	}
 	return c, nil
 }

@@ -14,10 +14,15 @@ type aggregate interface {
 	commutes() bool                                          // the order of samples never shows in a bit, so that an older pane may change under a fold
 }
 
-// invertible is an aggregate that can take an older pane out of a fold, to the bit.
+// invertible is an aggregate that can take the oldest pane out of a fold, to the bit.
 type invertible interface {
 	aggregate
-	unmerge(a, b []byte) // a, which has b, becomes a without b
+	unmerge(a, b []byte) bool // a, which starts with b, becomes a without b; false: a has to be folded anew
+}
+
+// rowAdder is an aggregate that absorbs many rows at once: their values are 8 bytes behind every stride of rows.
+type rowAdder interface {
+	addRows(s, rows []byte, stride int)
 }
 
 func newAggregate(s Spec) aggregate {
@@ -54,7 +59,11 @@ func (count) size() int                    { return 8 }
 func (count) commutes() bool               { return true }
 func (count) add(s []byte, _ *event.Value) { setSamples(s, samples(s)+1) }
 func (count) merge(a, b []byte)            { setSamples(a, samples(a)+samples(b)) }
-func (count) unmerge(a, b []byte)          { setSamples(a, samples(a)-samples(b)) }
+
+func (count) unmerge(a, b []byte) bool {
+	setSamples(a, samples(a)-samples(b))
+	return true
+}
 
 func (count) fold(a, entries []byte, stride int) {
 	n := samples(a)

@@ -3,7 +3,6 @@ package window
 import (
 	"math"
 	"math/bits"
-	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -187,12 +186,35 @@ func (c *Cell) sample(values []event.Value) *event.Value {
 	return &c.sampled
 }
 
-// exactDistinct counts the different hashes of rows.
-func (c *Cell) exactDistinct(r *run, lo, hi int) int64 {
-	c.hashes = c.hashes[:0]
-	for i := lo; i < hi; i++ {
-		c.hashes = append(c.hashes, le.Uint64(r.at(i)[8:]))
+// hashSet is scratch for exact sets: open addressing, where a place is taken when it has the stamp of this time.
+type hashSet struct {
+	hashes [2 * MaxRows]uint64
+	stamps [2 * MaxRows]uint32
+	stamp  uint32
+}
+
+// add reports whether h is new since the stamp changed.
+func (s *hashSet) add(h uint64) bool {
+	const mask = 2*MaxRows - 1
+	i := h & mask
+	for ; s.stamps[i] == s.stamp; i = (i + 1) & mask {
+		if s.hashes[i] == h {
+			return false
+		}
 	}
-	slices.Sort(c.hashes)
-	return int64(len(slices.Compact(c.hashes)))
+	s.hashes[i], s.stamps[i] = h, s.stamp
+	return true
+}
+
+// exactDistinct counts the different hashes of rows.
+func (c *Cell) exactDistinct(r *run, lo, hi int) (n int64) {
+	if c.set.stamp++; c.set.stamp == 0 {
+		*c.set = hashSet{stamp: 1}
+	}
+	for i := lo; i < hi; i++ {
+		if c.set.add(le.Uint64(r.at(i)[8:])) {
+			n++
+		}
+	}
+	return n
 }

@@ -41,10 +41,32 @@ func (e extremes) merge(a, b []byte) {
 }
 
 func (e extremes) fold(a, entries []byte, stride int) {
-	for len(entries) > 0 {
-		e.merge(a, entries[:e.size()])
-		entries = entries[min(stride, len(entries)):]
+	if e.kind == event.KindTime {
+		for len(entries) > 0 {
+			e.merge(a, entries[:e.size()])
+			entries = entries[min(stride, len(entries)):]
+		}
+		return
 	}
+	n, low, high := samples(a), le.Uint64(a[8:]), le.Uint64(a[16:])
+	for ; len(entries) >= 24; entries = entries[min(stride, len(entries)):] { // none is empty
+		if x := le.Uint64(entries[8:]); n == 0 || e.less(x, low) {
+			low = x
+		}
+		if x := le.Uint64(entries[16:]); n == 0 || e.less(high, x) {
+			high = x
+		}
+		n += samples(entries)
+	}
+	setSamples(a, n)
+	le.PutUint64(a[8:], low)
+	le.PutUint64(a[16:], high)
+}
+
+// unmerge can tell only when b has neither extreme.
+func (e extremes) unmerge(a, b []byte) bool {
+	setSamples(a, samples(a)-samples(b))
+	return e.less(le.Uint64(a[8:]), le.Uint64(b[8:])) && e.less(le.Uint64(b[16:]), le.Uint64(a[16:]))
 }
 
 func (e extremes) both(a, b []byte, agg Agg, v *event.Value) int {

@@ -188,11 +188,7 @@ func (c *Cell) moveFold(r *run, p int64) {
 		from = r.upTo(f)
 		switch {
 		case first == was: // go on from here
-		case c.inverse != nil && from > first:
-			for ; was < first; was++ {
-				c.inverse.unmerge(fold, r.at(was)[c.keyLen:])
-				c.Folded++
-			}
+		case from > first && c.takeOut(fold, r, was, first):
 		default:
 			clear(fold)
 			from = first
@@ -209,6 +205,17 @@ func (c *Cell) moveFold(r *run, p int64) {
 	le.PutUint16(r.head[foldFirst:], uint16(first))
 	setBase(r.head, r.base, p)
 	setFlags(r.head, foldValid)
+}
+
+// takeOut takes the panes lo to hi out of a fold that starts with them, unless it has to be folded anew.
+func (c *Cell) takeOut(fold []byte, r *run, lo, hi int) bool {
+	for ; lo < hi; lo++ {
+		if c.inverse == nil || !c.inverse.unmerge(fold, r.at(lo)[c.keyLen:]) {
+			return false
+		}
+		c.Folded++
+	}
+	return true
 }
 
 func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {

@@ -107,6 +107,11 @@ func (c *Cell) readRows(head, tail []byte, agg Agg, at event.Time, dst []event.V
 // foldRows folds row by row, in the order in which they are kept.
 func (c *Cell) foldRows(r *run, lo, hi int, agg Agg, dst *event.Value) {
 	acc := c.zeroed()
+	if a, ok := c.agg.(rowAdder); ok {
+		a.addRows(acc, r.states(lo, hi, 0), r.stride)
+		c.agg.read(acc, agg, dst)
+		return
+	}
 	v := &c.sampled
 	*v = event.Value{Kind: c.spec.Kinds[0]}
 	for i := lo; i < hi; i++ {
@@ -125,8 +130,8 @@ func (c *Cell) rowsReading(r *run, lo, hi int, at event.Time) Reading {
 	switch c.spec.Window.Kind {
 	case Events:
 		from := int64(at)
-		for i := lo; i < hi; i++ {
-			from = min(from, r.key(i))
+		for rows := r.states(lo, hi, 0); len(rows) > 0; rows = rows[r.stride:] {
+			from = min(from, int64(le.Uint64(rows)))
 		}
 		read.From = event.Time(from)
 	case Session:

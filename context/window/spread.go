@@ -55,14 +55,13 @@ func (a moments) read(v *event.Value) {
 func (spread) size() int      { return 24 }
 func (spread) commutes() bool { return false }
 
-func (spread) add(s []byte, v *event.Value) {
-	m, x := loadMoments(s), v.Float()
-	m.n++
-	d := x - m.mean
-	m.mean += d / float64(m.n)
-	m.m2 += float64(d * (x - m.mean))
-	m.store(s)
+func (a moments) and(x float64) moments {
+	d := x - a.mean
+	m := a.mean + d/float64(a.n+1)
+	return moments{a.n + 1, m, a.m2 + float64(d*(x-m))}
 }
+
+func (spread) add(s []byte, v *event.Value) { loadMoments(s).and(v.Float()).store(s) }
 
 func (spread) merge(a, b []byte) { loadMoments(a).plus(loadMoments(b)).store(a) }
 

@@ -60,8 +60,12 @@ func (sumInts) add(s []byte, v *event.Value) {
 	loadIntSum(s).plus(intSum{1, v.N, uint64(v.Int() >> 63)}).store(s)
 }
 
-func (sumInts) merge(a, b []byte)   { loadIntSum(a).plus(loadIntSum(b)).store(a) }
-func (sumInts) unmerge(a, b []byte) { loadIntSum(a).minus(loadIntSum(b)).store(a) }
+func (sumInts) merge(a, b []byte) { loadIntSum(a).plus(loadIntSum(b)).store(a) }
+
+func (sumInts) unmerge(a, b []byte) bool {
+	loadIntSum(a).minus(loadIntSum(b)).store(a)
+	return true
+}
 
 func (sumInts) fold(a, entries []byte, stride int) {
 	sum := loadIntSum(a)
@@ -125,6 +129,14 @@ func (sumNumbers) commutes() bool { return false }
 
 func (sumNumbers) add(s []byte, v *event.Value) {
 	loadNumberSum(s).plus(numberSum{1, v.Float()}).store(s)
+}
+
+func (sumNumbers) addRows(s, rows []byte, stride int) {
+	sum := loadNumberSum(s)
+	for ; len(rows) > 0; rows = rows[min(stride, len(rows)):] {
+		sum = sum.plus(numberSum{1, getFloat(rows, 8)})
+	}
+	sum.store(s)
 }
 
 func (sumNumbers) merge(a, b []byte) { loadNumberSum(a).plus(loadNumberSum(b)).store(a) }
