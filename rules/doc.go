@@ -5,6 +5,7 @@
 // them at once; what this version does not support is an error that says so. A source that declares no time has one more field behind the
 // declared ones, [EventTimeField], without a path: the reader fills it from the record's own timestamp.
 //
+// What rule files may say is in docs/rules/rules.md, and what it means in docs/rules/semantics.md.
 // [Load] reads rule files against the sources and lookups into a [Set], which cannot be invalid: expressions are compiled, features that
 // mean the same are one [Read] with its slots in the row, and the [Plan] of each topic says what a task has to compute for an event:
 //

@@ -20,7 +20,7 @@ import (
 var stepWords = []string{"at", "after", "source"}
 
 // record reads the fields of a test's event into its row, and writes them as a record.
-func (r *storyReader) record(m *yamldoc.Map, s *Step) {
+func (r *testReader) record(m *yamldoc.Map, s *Step) {
 	source := s.Source
 	s.Row = make(event.Row, len(source.Fields))
 	unknown := false
@@ -49,7 +49,7 @@ func (r *storyReader) record(m *yamldoc.Map, s *Step) {
 
 // fill asks for the required fields that the rule reads, and gives the others placeholders. After an unknown field it does not ask: that
 // is most likely the one.
-func (r *storyReader) fill(m *yamldoc.Map, s *Step, unknown bool) {
+func (r *testReader) fill(m *yamldoc.Map, s *Step, unknown bool) {
 	source := s.Source
 	for i := range source.Fields {
 		f := &source.Fields[i]
@@ -87,7 +87,7 @@ func atUnit(v event.Value, unit time.Duration) event.Value {
 }
 
 // match gives the field by which records of the source are told from others the value that it must have.
-func (r *storyReader) match(m *yamldoc.Map, s *Step) {
+func (r *testReader) match(m *yamldoc.Map, s *Step) {
 	match := s.Source.Match
 	if match == nil {
 		return

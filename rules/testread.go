@@ -22,8 +22,8 @@ const (
 	columnsMax = 64   // of an inline table
 )
 
-// storyReader reads one test.
-type storyReader struct {
+// testReader reads one test.
+type testReader struct {
 	*draft
 	sources []*event.Source
 	test    *Test
@@ -44,7 +44,7 @@ func (d *draft) tests(sources []*event.Source) {
 		if m == nil {
 			continue
 		}
-		r := &storyReader{draft: d, sources: sources, test: &Test{Position: n.Position()}, now: event.NoTime}
+		r := &testReader{draft: d, sources: sources, test: &Test{Position: n.Position()}, now: event.NoTime}
 		if d.view != nil {
 			r.read = d.reads()
 		}
@@ -75,7 +75,7 @@ func (d *draft) reads() []bool {
 }
 
 // step reads an event, or time that passes.
-func (r *storyReader) step(m *yamldoc.Map) {
+func (r *testReader) step(m *yamldoc.Map) {
 	if m == nil {
 		return
 	}
@@ -105,7 +105,7 @@ func (r *storyReader) step(m *yamldoc.Map) {
 	r.test.Steps = append(r.test.Steps, s)
 }
 
-func (r *storyReader) sourceOf(n *yamldoc.Node) *event.Source {
+func (r *testReader) sourceOf(n *yamldoc.Node) *event.Source {
 	name, ok := n.Str()
 	if !ok {
 		return nil
@@ -122,7 +122,7 @@ func (r *storyReader) sourceOf(n *yamldoc.Node) *event.Source {
 }
 
 // when reads an event's time: at, after, or the source's own field.
-func (r *storyReader) when(m *yamldoc.Map, s *Step) {
+func (r *testReader) when(m *yamldoc.Map, s *Step) {
 	at, after := m.Get("at"), m.Get("after")
 	if at == nil && s.Source != nil {
 		at = m.Get(s.Source.Fields[s.Source.EventTime].Name)
@@ -164,7 +164,7 @@ func instant(n *yamldoc.Node) (t event.Time, offset int, ok bool) {
 }
 
 // expect reads an expected alert.
-func (r *storyReader) expect(m *yamldoc.Map) {
+func (r *testReader) expect(m *yamldoc.Map) {
 	if m == nil {
 		return
 	}
@@ -198,7 +198,7 @@ func (r *storyReader) expect(m *yamldoc.Map) {
 }
 
 // key reads an alert's key: one value, or the values in the order of group_by, or a mapping of its fields.
-func (r *storyReader) key(n *yamldoc.Node) []event.Value {
+func (r *testReader) key(n *yamldoc.Node) []event.Value {
 	items := []*yamldoc.Node{n}
 	switch n.Kind {
 	case yamldoc.Seq:
@@ -224,10 +224,10 @@ func (r *storyReader) key(n *yamldoc.Node) []event.Value {
 	return key
 }
 
-func (r *storyReader) keyName(i int) string { return r.Source.Fields[r.GroupBy[i]].Name }
+func (r *testReader) keyName(i int) string { return r.Source.Fields[r.GroupBy[i]].Name }
 
 // features reads what an alert's context has to be.
-func (r *storyReader) features(n *yamldoc.Node, x *Expect) {
+func (r *testReader) features(n *yamldoc.Node, x *Expect) {
 	if r.view == nil || r.lost {
 		return
 	}
@@ -247,7 +247,7 @@ func (r *storyReader) features(n *yamldoc.Node, x *Expect) {
 	}
 }
 
-func (r *storyReader) feature(f *Feature, n *yamldoc.Node, x *Expect) {
+func (r *testReader) feature(f *Feature, n *yamldoc.Node, x *Expect) {
 	if !f.Read.Several {
 		if v, ok := value(n, f.Read.Kinds[0]); ok {
 			x.Context = append(x.Context, ExpectValue{Name: f.Name, Slot: f.Read.Results[0], Value: v})
@@ -270,7 +270,7 @@ func (r *storyReader) feature(f *Feature, n *yamldoc.Node, x *Expect) {
 }
 
 // lookups reads lists, and tables as a mapping of keys to mappings of columns.
-func (r *storyReader) lookups(n *yamldoc.Node) {
+func (r *testReader) lookups(n *yamldoc.Node) {
 	if n.Map("lookups") == nil || r.view == nil {
 		return
 	}

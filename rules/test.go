@@ -8,7 +8,7 @@ import (
 	"insolite/rules/lookup"
 )
 
-// Test is a story that a rule is told, and the alerts that it is to answer with.
+// Test is a sequence of events, and the alerts that the rule has to answer with.
 type Test struct {
 	Name     string
 	Position diag.Position
