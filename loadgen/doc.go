@@ -24,6 +24,10 @@
 // its Label. While a story runs its key does nothing else, and afterwards it is left alone until no window knows of it. When no key is free
 // there is no anomaly, so few keys at a high rate have few.
 //
+// Stories take their time, up to hours. Options.Hasty makes those that begin after Start sixty times as fast, for a demonstration:
+//
+//	loadgen.Options{Start: now, History: 12 * 24 * time.Hour, Rate: 5, Keys: 3000, Anomalies: 0.1, Hasty: true}
+//
 // # Disorder
 //
 // Shares of the events are out of order within the lateness, or late beyond it, or no valid events at all (cut off, wrong types, missing

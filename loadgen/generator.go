@@ -13,17 +13,19 @@ import (
 
 // Options decide every byte of what a generator makes.
 type Options struct {
-	Seed        uint64
-	Keys        int           // how many keys there are; 0: the scenario's number
-	Start       event.Time    // event time of the first event behind the history
-	Rate        float64       // events a second of event time from Start on; 0: the scenario's natural rate
-	History     time.Duration // how far back events are laid before Start; 0: none
-	HistoryRate float64       // events a second of event time before Start; 0: the natural rate
-	Anomalies   float64       // share of the ordinary events at which an anomaly begins; 0: none
-	Disorder    float64       // share of events that are out of order within Lateness
-	Late        float64       // share of events that are late
-	Malformed   float64       // share of records that are no events
-	Lateness    time.Duration // of the sources; 0: the scenario's
+	Seed             uint64
+	Keys             int           // how many keys there are; 0: the scenario's number
+	Start            event.Time    // event time of the first event behind the history
+	Rate             float64       // events a second of event time from Start on; 0: the scenario's natural rate
+	History          time.Duration // how far back events are laid before Start; 0: none
+	HistoryRate      float64       // events a second of event time before Start; 0: the natural rate
+	Anomalies        float64       // share of the ordinary events from Start on at which an anomaly begins; 0: none
+	HistoryAnomalies float64       // the same of the history. A key is left alone for weeks afterwards, so many here leave few for later
+	Hasty            bool          // from Start on the steps of an anomaly follow each other in a sixtieth of the usual time, for people who watch
+	Disorder         float64       // share of events that are out of order within Lateness
+	Late             float64       // share of events that are late
+	Malformed        float64       // share of records that are no events
+	Lateness         time.Duration // of the sources; 0: the scenario's
 }
 
 // KeysMax bounds the keys: a generator keeps some 40 bytes for each.
@@ -118,13 +120,13 @@ func (o *Options) complete(s Scenario) error {
 		return errors.New("lateness and history are not negative")
 	}
 	sum := 0.0
-	for _, share := range []float64{o.Anomalies, o.Disorder, o.Late, o.Malformed} {
+	for _, share := range []float64{o.Anomalies, o.HistoryAnomalies, o.Disorder, o.Late, o.Malformed} {
 		if !(share >= 0 && share <= 1) {
 			return fmt.Errorf("shares are 0 to 1, not %v", share)
 		}
 		sum += share
 	}
-	if sum > 1 {
+	if sum-min(o.Anomalies, o.HistoryAnomalies) > 1 {
 		return errors.New("the shares of anomalies, disorder, late and malformed events are more than 1 together")
 	}
 	natural := float64(o.Keys) * s.PerKeyDay / (24 * 60 * 60)
@@ -177,20 +179,24 @@ func (g *Generator) Next(dst *Event) {
 func (g *Generator) ordinary(dst *Event) {
 	o := &g.options
 	dst.At, dst.Due = g.now, g.now
+	anomalies := o.Anomalies
+	if !g.live {
+		anomalies = o.HistoryAnomalies
+	}
 	switch u := g.rand.Float64(); {
-	case u < o.Anomalies:
+	case u < anomalies:
 		g.script.start(g.now)
-	case u < o.Anomalies+o.Disorder:
+	case u < anomalies+o.Disorder:
 		// Not over a full hour, so that an event stays in its day.
 		back := g.rand.Int64N(int64(o.Lateness)*9/10 + 1)
 		dst.At = max(millis(g.now-event.Time(back)), g.now-g.now%event.Time(time.Hour))
-	case u < o.Anomalies+o.Disorder+o.Late:
+	case u < anomalies+o.Disorder+o.Late:
 		if g.newest != event.NoTime {
 			// Twice the lateness, because the watermark of a partition is behind that of all.
 			dst.Late = true
 			dst.At = millis(g.newest.Add(-2*o.Lateness - time.Duration(g.rand.Int64N(int64(10*time.Minute))) - time.Millisecond))
 		}
-	case u < o.Anomalies+o.Disorder+o.Late+o.Malformed:
+	case u < anomalies+o.Disorder+o.Late+o.Malformed:
 		dst.Malformed = true
 	}
 	g.script.normal(dst)
@@ -237,6 +243,17 @@ func (g *Generator) victim(at event.Time, events uint32, quiet event.Time) (k in
 
 // hold keeps the key from ordinary events until quiet, and from other anomalies until free.
 func (g *Generator) hold(k int, quiet, free event.Time) { g.busy[k], g.free[k] = quiet, free }
+
+// haste is by how much Options.Hasty divides.
+const haste = 60
+
+// pace returns how far the steps of a story are apart that usually are so far apart. speed_kmh wants a second at least.
+func (g *Generator) pace(gap time.Duration) time.Duration {
+	if g.options.Hasty && g.live && gap > 0 {
+		return max(gap/haste, time.Second)
+	}
+	return gap
+}
 
 // plan puts a step of a story into the queue; steps due at the same time keep their order.
 func (g *Generator) plan(p plan) {

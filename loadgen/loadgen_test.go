@@ -26,7 +26,7 @@ func generator(t testing.TB, name string, o Options) *Generator {
 
 // dirty has all that can be wrong with a log.
 func dirty(seed uint64) Options {
-	return Options{Seed: seed, Start: start, Keys: 300, History: 24 * time.Hour, Rate: 5, HistoryRate: 0.05, Anomalies: 0.01, Disorder: 0.05, Late: 0.02, Malformed: 0.02}
+	return Options{Seed: seed, Start: start, Keys: 300, History: 24 * time.Hour, Rate: 5, HistoryRate: 0.05, Anomalies: 0.01, HistoryAnomalies: 0.01, Disorder: 0.05, Late: 0.02, Malformed: 0.02}
 }
 
 func digest(g *Generator, n int) (sum [32]byte) {

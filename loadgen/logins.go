@@ -112,7 +112,11 @@ func (s *logins) succeed(e *Event, k int, device uint64, c city) {
 func (s *logins) start(at event.Time) {
 	kind := s.rand.IntN(loginKinds)
 	k, ok := s.victim(at, 6, always)
-	if !ok || s.night(at) != (kind == loginNight) || at.Std().In(s.zone).Hour() >= 20 {
+	evening := 20 // a story ends before the night
+	if s.pace(time.Hour) < time.Hour {
+		evening = 23
+	}
+	if !ok || s.night(at) != (kind == loginNight) || at.Std().In(s.zone).Hour() >= evening {
 		return
 	}
 	steps, gap, quiet, free := 1, time.Duration(0), time.Duration(1), 48*time.Hour
@@ -132,7 +136,7 @@ func (s *logins) start(at event.Time) {
 	if (kind == loginBurst || kind == loginSpray) && s.failed[k] > at.Add(-7*time.Hour) {
 		return
 	}
-	other := s.rand.IntN(1 << 24)
+	other, gap := s.rand.IntN(1<<24), s.pace(gap)
 	for i := range steps {
 		s.plan(plan{due: at.Add(time.Duration(i) * gap), key: k, kind: kind, step: i, other: other})
 	}

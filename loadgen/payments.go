@@ -116,7 +116,7 @@ func (s *payments) start(at event.Time) {
 	if !ok {
 		return
 	}
-	other := s.rand.IntN(len(far))
+	other, gap := s.rand.IntN(len(far)), s.pace(gap)
 	for i := range steps {
 		s.plan(plan{due: at.Add(time.Duration(i) * gap), key: k, kind: kind, step: i, other: other})
 	}

@@ -84,6 +84,9 @@ func (s *sensors) start(at event.Time) {
 	if !ok {
 		return
 	}
+	if kind != sensorDrift { // which is about an hour
+		gap = s.pace(gap)
+	}
 	for i := range steps {
 		s.plan(plan{due: at.Add(wait + time.Duration(i)*gap), key: k, kind: kind, step: i})
 	}
