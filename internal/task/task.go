@@ -54,9 +54,8 @@ type Task struct {
 
 // cycle is what belongs to the time between two commits.
 type cycle struct {
-	last    time.Time // of the commit before
-	output  bool      // something was sent
-	records int
+	last   time.Time // of the commit before
+	output bool      // something was sent
 }
 
 // last is the last record stepped, for the check that the log is still the same.
@@ -90,7 +89,7 @@ func (t *Task) Run(ctx context.Context) error {
 		var refusal *Refusal
 		switch {
 		case err == nil || ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the context has ended, and whatever else happened the partition is let go
 		case errors.Is(err, ErrLost):
 			return err
 		case errors.As(err, &refusal):

@@ -268,7 +268,6 @@ func (w *world) instance() *Task {
 
 // memory is a checkpoint store that can be put back to an earlier state, as one does that lost its tail.
 type memory struct {
-	epoch   checkpoint.Epoch
 	tokens  uint64
 	state   memoryState
 	history []memoryState
