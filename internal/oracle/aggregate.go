@@ -26,6 +26,7 @@ type fold struct {
 	mean, m2 float64  // Welford
 	best     Value    // min, max
 	distinct map[string]bool
+	exact    bool // of an exact window: distinct values are counted, not estimated
 	kind     Kind
 }
 
@@ -98,6 +99,9 @@ func (f *fold) value(field Kind) Value {
 	case "count":
 		return integer(int64(f.n))
 	case "distinct_count":
+		if f.exact {
+			return integer(int64(len(f.distinct)))
+		}
 		return integer(estimate(f.distinct))
 	case "sum":
 		if field == Number {

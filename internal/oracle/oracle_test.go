@@ -180,3 +180,22 @@ func TestDistinctEstimate(t *testing.T) {
 		}
 	}
 }
+
+// An exact window counts different values; only windows of registers guess.
+func TestExactDistinct(t *testing.T) {
+	var pairs []float64
+	for i := range 40 {
+		pairs = append(pairs, float64(i), float64(i-35%(i+1)))
+	}
+	f := Feature{Agg: "distinct_count", Field: "qty", Window: Window{Kind: "exact", Span: time.Hour}}
+	different := map[float64]bool{}
+	var want []string
+	for i := 0; i < len(pairs); i += 2 {
+		different[pairs[i+1]] = true
+		want = append(want, fmt.Sprintf("%d/%d", len(different), i/2+1))
+	}
+	expect(t, "exact", readings(t, f, Options{}, series("qty", pairs...)...), strings.Join(want, " "))
+	if len(different) <= 16 {
+		t.Errorf("%d different values prove nothing", len(different))
+	}
+}

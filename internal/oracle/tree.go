@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -50,6 +51,9 @@ func (v Value) literal() string {
 		if s = strconv.FormatFloat(v.F, 'f', -1, 64); !strings.Contains(s, ".") {
 			s += ".0"
 		}
+	}
+	if v.Kind == Int && v.I == math.MinInt64 {
+		return "(-9223372036854775807 - 1)" // the minus is no part of a literal, which alone would not fit
 	}
 	if strings.HasPrefix(s, "-") {
 		return "(" + s + ")"

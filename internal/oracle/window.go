@@ -15,6 +15,7 @@ const (
 // folded computes count, sum, avg, stddev, min, max or distinct_count of the samples that the window of t holds. The samples are in log order.
 func (w Window) folded(agg string, samples []sample, t int64, o Options) *fold {
 	whole := newFold(agg)
+	whole.exact = w.Kind == "exact"
 	if w.Kind == "session" {
 		for _, s := range joined(sessions(agg, samples, int64(w.Span), o), t, int64(w.Span), o) {
 			whole.merge(s.fold)
