@@ -3,13 +3,16 @@ package rules_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"insolite/ingest/decode"
 	"insolite/internal/diag"
 	"insolite/internal/event"
+	"insolite/internal/yamldoc"
 	"insolite/rules"
 	"insolite/rules/lookup"
 )
@@ -27,28 +30,47 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { holdsPromises(t, text, all, look) })
 }
 
-// TestDamagedFiles does to the files of testdata what careless hands and editors do.
+// damaged is a file after careless hands and editors.
+func damaged(r *rand.Rand, file []byte) string {
+	words := []string{"{", "}", "[", "]", `"`, "'", ":", "- ", "\n", "\t", "  ", "#", "&a", "*a", "!", "|", ">", "?", "%", "(", ")", "1", "é", "\x00", ",", "not ", "and ", "==", "-", "{{", "..", "??", `\`}
+	b := slices.Clone(file)
+	for range 1 + r.IntN(6) {
+		i := r.IntN(len(b))
+		switch j := min(len(b), i+r.IntN(60)); r.IntN(4) {
+		case 0:
+			b = slices.Insert(b, i, []byte(strings.Repeat(words[r.IntN(len(words))], 1+r.IntN(40)*r.IntN(2)))...)
+		case 1:
+			b = slices.Delete(b, i, max(i, min(j, len(b)-1)))
+		case 2:
+			b = slices.Insert(b, j, b[i:j]...)
+		case 3:
+			b[i] = byte(r.IntN(256))
+		}
+	}
+	return string(b)
+}
+
 func TestDamagedFiles(t *testing.T) {
 	all, look, sound := sources(t), lookups(t), files(t)
 	r := rand.New(rand.NewPCG(1, 2))
-	words := []string{"{", "}", "[", "]", `"`, "'", ":", "- ", "\n", "\t", "  ", "#", "&a", "*a", "!", "|", ">", "?", "%", "(", ")", "1", "é", "\x00", ",", "not ", "and ", "==", "-", "{{", "..", "??", `\`}
 	for range 300 {
-		b := slices.Clone(sound[r.IntN(len(sound))].Data)
-		for range 1 + r.IntN(6) {
-			i := r.IntN(len(b))
-			switch j := min(len(b), i+r.IntN(60)); r.IntN(4) {
-			case 0:
-				b = slices.Insert(b, i, []byte(strings.Repeat(words[r.IntN(len(words))], 1+r.IntN(40)*r.IntN(2)))...)
-			case 1:
-				b = slices.Delete(b, i, min(j, len(b)-1))
-			case 2:
-				b = slices.Insert(b, j, b[i:j]...)
-			case 3:
-				b[i] = byte(r.IntN(256))
-			}
+		text := damaged(r, sound[r.IntN(len(sound))].Data)
+		if holdsPromises(t, text, all, look); t.Failed() {
+			t.Fatalf("of\n%s", text)
 		}
-		if holdsPromises(t, string(b), all, look); t.Failed() {
-			t.Fatalf("of\n%s", b)
+	}
+}
+
+func TestDamagedSources(t *testing.T) {
+	data, err := os.ReadFile("testdata/sources.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		text := damaged(r, data)
+		if sourcesHold(t, text); t.Failed() {
+			t.Fatalf("of\n%s", text)
 		}
 	}
 }
@@ -127,5 +149,43 @@ func TestLargestSets(t *testing.T) {
 	k := set.Plans[0].Keyspaces[0]
 	if len(k.Cells) != 1500 || len(k.Streams[0].Wheres) != 1500 || set.Plans[0].Sources[0].Width != 9+1500 {
 		t.Errorf("%d cells, %d wheres", len(k.Cells), len(k.Streams[0].Wheres))
+	}
+}
+
+// FuzzSources holds what is declared below sources to the same promises.
+func FuzzSources(f *testing.F) {
+	data, err := os.ReadFile("testdata/sources.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(data))
+	f.Add("a:\n  topic: t\n  fields: {id: {type: time, unit: ms, path: [a, b], optional: true}}\n")
+	f.Fuzz(sourcesHold)
+}
+
+// sourcesHold reads sources: they are whole, so that a decoder can be made, or told with a cure.
+func sourcesHold(t *testing.T, text string) {
+	t.Helper()
+	var list diag.List
+	doc, ok := yamldoc.Parse("s.yaml", []byte(text), &list)
+	if !ok {
+		return
+	}
+	all := rules.ParseSources(doc.Root)
+	for _, p := range list.Sorted() {
+		if !cure.MatchString(p.Message) {
+			t.Errorf("%s has no cure", p)
+		}
+	}
+	if list.HasErrors() {
+		return
+	}
+	for _, s := range all {
+		if s.EventTime == event.NoSlot || s.Topic == "" || len(s.Fields) == 0 {
+			t.Errorf("source %+v is not whole", s)
+		}
+		if _, err := decode.New(topicOf(all, s.Topic), nil); err != nil {
+			t.Errorf("no decoder: %v", err)
+		}
 	}
 }

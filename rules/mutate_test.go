@@ -90,6 +90,9 @@ var operators = []operator{
 	{name: "unknown field in condition", site: `(?m)^  condition: (?P<at>[a-z_]+) `, mistake: "${at}q"},
 	{name: "unknown field behind text", site: `(?m)^  condition: (?P<at>\w)`, mistake: `1 == 1 and "é" == "é" and nothing > 1 and ${at}`, from: 26},
 	{name: "unknown field in where", site: `(?m)^  where: (?P<at>[a-z_]+)`, mistake: "${at}q"},
+	{name: "unknown field in folded text", site: `(?m)^    and (?P<at>[a-z_]+) [>=]`, mistake: "${at}q"},
+	{name: "unknown field behind a doubled quote", site: `where: '(?P<at>)`, mistake: `"it''s" == "" or nothing or `, from: 17},
+	{name: "unknown field behind escapes", site: `(?m)^(?:  alert: \{|    )summary: "(?P<at>)`, mistake: `\u00e9\t\x41 {nothing}`, from: 14},
 	{name: "unknown field of a key", site: `(?m)^  group_by: \[(?P<at>\w+)`, mistake: "${at}q"},
 	{name: "unknown function", site: `(?m)^  condition: (?P<at>)\w`, mistake: "nofunction(1) > 0 and "},
 	{name: "unknown feature in a template", site: `(?m)^(?:  alert: \{|    )summary: "[^"]*\{(?P<at>[a-z_]+)[}:]`, mistake: "${at}qq"},
@@ -224,6 +227,9 @@ func TestMutants(t *testing.T) {
 					n++
 					set, list := c.load(x.text)
 					checkMutant(t, c, x, set, list)
+					if _, same := c.load("\ufeff" + strings.ReplaceAll(x.text, "\n", "\r\n")); told(same) != told(list) {
+						t.Errorf("with line ends of Windows\n%sinstead of\n%s", told(same), told(list))
+					}
 				}
 			}
 			if n == 0 {
