@@ -12,6 +12,8 @@ type Counts struct {
 	Unmatched  uint64 // records of no source
 	Malformed  uint64 // records that could not be decoded: dead letters
 	Panics     uint64 // evaluations that were given up because a condition panicked
+	Fast       uint64 // went the decoder's fast way, replayed ones included
+	Generic    uint64 // went to the decoder's strict scanner, replayed ones included
 	Sources    []SourceCounts
 	Rules      []RuleCounts
 

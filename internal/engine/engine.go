@@ -155,6 +155,8 @@ func (e *Engine) Watermark() event.Time { return e.watermark }
 // Counts returns what became of the records so far. It must not be changed, and changes with the next step.
 func (e *Engine) Counts() *Counts {
 	e.live.settle()
+	ways := e.decoder.Stats()
+	e.live.Fast, e.live.Generic = ways.Fast, ways.Generic
 	return &e.live
 }
 

@@ -100,10 +100,10 @@ var table = [ids]Def{
 	WrongKey:   {"insolite_decode_wrong_key_records_total", TypeCounter, "Records whose Kafka key is not the field that the source declares as its key: their context may be spread over partitions.", []string{"source"}},
 	Decoded:    {"insolite_decode_records_total", TypeCounter, "Records decoded, by path: fast (the learnt shape), generic (the strict scanner) or failed (a dead letter).", []string{"topic", "path"}},
 
-	Events:          {"insolite_engine_events_total", TypeCounter, "Events given to rules.", []string{"source"}},
+	Events:          {"insolite_engine_events_total", TypeCounter, "Events that rules may see: neither ahead nor late.", []string{"source"}},
 	EventsLate:      {"insolite_engine_late_events_total", TypeCounter, "Events below the watermark: neither absorbed nor evaluated. Raise the source's lateness when there are many.", []string{"source"}},
 	EventsAhead:     {"insolite_engine_ahead_events_total", TypeCounter, "Events further ahead of their record's timestamp than max_ahead; each is a dead letter.", []string{"source"}},
-	EventsDuplicate: {"insolite_engine_duplicate_events_total", TypeCounter, "Events that a keyspace had seen within the source's dedupe time.", perSpace},
+	EventsDuplicate: {"insolite_engine_duplicate_events_total", TypeCounter, "Events whose id had been seen within the source's dedupe time, by each keyspace that refused one.", []string{"source"}},
 	EventsSkipped:   {"insolite_engine_skipped_events_total", TypeCounter, "Events that a rule passed over because a field of its group_by is missing.", []string{"rule"}},
 	Watermark:       {"insolite_engine_watermark_seconds", TypeGauge, "The task's watermark as a Unix time.", perTask},
 	BundleNumber:    {"insolite_engine_bundle_number", TypeGauge, "Number of the bundle of rules that the task runs.", perTask},
@@ -131,8 +131,8 @@ var table = [ids]Def{
 	ContextsWritten:     {"insolite_checkpoint_written_contexts_total", TypeCounter, "Contexts written to the store.", perTopic},
 	ContextBytesWritten: {"insolite_checkpoint_written_bytes_total", TypeCounter, "Bytes of the contexts written to the store.", perTopic},
 
-	Contexts:        {"insolite_context_contexts", TypeGauge, "Contexts in memory.", []string{"topic", "partition", "keyspace"}},
-	ContextBytes:    {"insolite_context_bytes", TypeGauge, "Memory that contexts take, free room in slabs included.", []string{"topic", "partition", "keyspace"}},
+	Contexts:        {"insolite_context_contexts", TypeGauge, "Contexts in memory.", perTask},
+	ContextBytes:    {"insolite_context_bytes", TypeGauge, "Memory that contexts take, free room in slabs included.", perTask},
 	ContextsEvicted: {"insolite_context_evicted_total", TypeCounter, "Contexts moved out of memory; the store keeps them.", perSpace},
 	ContextsExpired: {"insolite_context_expired_total", TypeCounter, "Contexts forgotten because their longest window is past.", perSpace},
 	ContextsLoaded:  {"insolite_context_loaded_total", TypeCounter, "Contexts read from the store on first touch.", perSpace},

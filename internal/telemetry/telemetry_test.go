@@ -126,9 +126,13 @@ func TestLocal(t *testing.T) {
 	a.N = 2 // its owner began anew
 	first.Publish()
 	expect(`late_events_total{source="login"} 9`, true)
+	first.Restart()
+	a.N = 5 // more than before, and yet all of it is new
+	first.Publish()
+	expect(`late_events_total{source="login"} 14`, true)
 	a.N++
 	first.Close()
-	expect(`late_events_total{source="login"} 10`, true)
+	expect(`late_events_total{source="login"} 15`, true)
 	expect(`insolite_ingest_lag_records`, false)
 }
 
