@@ -93,8 +93,8 @@ func newRoot(g *global) *cobra.Command {
 		SilenceErrors: true,
 		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return g.check()
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return g.check(cmd)
 		},
 	}
 	flags := root.PersistentFlags()
@@ -105,7 +105,8 @@ func newRoot(g *global) *cobra.Command {
 		return invalid("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(newCheck(g), newVersion(g))
-	return root
+	root.AddCommand(newTest(g))
+	return withHelp(root)
 }
 
 // unknownCommand is cobra's argument check of the root with the nearest name as the cure.
@@ -121,8 +122,11 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 }
 
 // check looks at the global flags' values.
-func (g *global) check() error {
-	if g.output != "human" && g.output != "json" && g.output != "junit" {
+func (g *global) check(cmd *cobra.Command) error {
+	switch {
+	case g.output == "junit" && cmd.Name() != "test":
+		return invalid("only `detector test` writes junit; use human or json")
+	case g.output != "human" && g.output != "json" && g.output != "junit":
 		return invalid("unknown output %q; use human or json", g.output)
 	}
 	if _, err := g.level(); err != nil {

@@ -27,7 +27,7 @@ import (
 
 // Options choose what runs. The zero Options run all.
 type Options struct {
-	Rule string // the id of the one rule to test; empty: all
+	Match func(rule, test string) bool // whether to run this test of this rule; nil: all
 }
 
 // Result is what became of one test.
@@ -54,12 +54,11 @@ func Run(files []rules.File, sources []*event.Source, lookups *lookup.Set, o Opt
 	}
 	var results []Result
 	for _, r := range set.Rules {
-		if o.Rule != "" && o.Rule != r.ID {
-			continue
-		}
 		s := stage{file: byPath[r.Position.File], sources: sources, lookups: lookups, id: r.ID}
 		for i := range r.Tests {
-			results = append(results, s.test(i, &r.Tests[i]))
+			if o.Match == nil || o.Match(r.ID, r.Tests[i].Name) {
+				results = append(results, s.test(i, &r.Tests[i]))
+			}
 		}
 	}
 	return results, list
