@@ -26,6 +26,9 @@ func (d *draft) lint() {
 			d.m.Get(name).Lintf("%s is the same for every event; let it read a field or a feature", name)
 		}
 	}
+	if n := d.m.Map("alert", "alert").Get("evidence"); n != nil && len(d.Features) == 0 && d.Alert.Evidence > 0 {
+		n.Lintf("the rule has no features, so no event contributes but the one that it alerts for; remove evidence")
+	}
 	d.lintSuppress()
 	used := d.slots()
 	for _, f := range d.Features {
@@ -57,7 +60,13 @@ func (d *draft) lintFeature(r *Read, key *yamldoc.Node, m *yamldoc.Map) {
 	if most > 0 && r.MinSamples > most {
 		m.Get("min_samples").Lintf("%s over %s has at most %d samples, so it is never known; ask for no more", r.Agg, r.Window, most)
 	}
-	if r.ExcludeCurrent || !d.comparesItself(r) {
+	if !d.comparesItself(r) {
+		return
+	}
+	if r.MinSamples == 0 && (r.Agg == window.AggAvg || r.Agg == window.AggStddev) {
+		key.Lintf("%s of %s is known from the first events of a key, which say little of what is usual; add min_samples: 10", r.Agg, r.FieldNames[0])
+	}
+	if r.ExcludeCurrent {
 		return
 	}
 	switch r.Agg {
@@ -75,9 +84,18 @@ func (d *draft) comparesItself(r *Read) bool {
 		slices.ContainsFunc(r.Results, func(s event.Slot) bool { return slices.Contains(slots, s) })
 }
 
-// lintSuppress finds cool-downs that end when what was counted is still in the window to the last event.
+// lintSuppress finds what does not refine the key, and cool-downs that end when what was counted is still in the window to the last event.
 func (d *draft) lintSuppress() {
-	if d.Suppress == nil || d.Suppress.Calendar != nil {
+	if d.Suppress == nil {
+		return
+	}
+	for i, slot := range d.Suppress.By {
+		if slices.Contains(d.GroupBy, slot) {
+			n := d.m.Map("suppress", "suppress").Get("by").Strings()[i]
+			n.Lintf("%s is part of the key, which is told apart anyway; leave it out", n.Text)
+		}
+	}
+	if d.Suppress.Calendar != nil {
 		return
 	}
 	for _, f := range d.Features {
