@@ -338,7 +338,7 @@ func testRealTopics(t *testing.T, c *Client) {
 	}
 }
 
-// testKills copies a topic by the recovery of the package doc while the broker is killed and restarted: each record must be in the copy once.
+// testKills copies a topic while the broker is killed and restarted: each record must be in the copy once.
 func testKills(t *testing.T, cluster *kafkatest.Cluster) {
 	const count = 3000
 	c := dial(t, cluster.Bootstrap(), func(o *Options) {
@@ -352,83 +352,36 @@ func testKills(t *testing.T, cluster *kafkatest.Cluster) {
 	for i := 0; i < count; i += 20 { // small record batches: every fetch brings one, every one is a transaction
 		must(p.Produce(testContext(t), values("source", i, i+20)...))(t)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*testTimeout)
-	defer cancel()
-	f := c.NewFetcher()
-	defer f.Close()
-	progress := make(chan struct{}, count)
-	result := make(chan error, 1)
-	recoveries := 0
-	go func() {
-		var err error
-		for done := false; !done && ctx.Err() == nil; recoveries++ {
-			done, err = copyUntilDoubt(ctx, c, f, count, progress)
-		}
-		result <- err
-	}()
-	for range 2 {
-		for range 10 {
+	progress, doubts := make(chan event.Offset, count), make(chan error, 1000)
+	cp := &copier{client: c, fetcher: c.NewFetcher(), from: "source", to: "copy",
+		copied: func(_ TopicPartition, next event.Offset) { progress <- next },
+		doubts: func(err error) { doubts <- err },
+	}
+	defer cp.fetcher.Close()
+	m := must(c.Join([]string{"source"}, cp.run))(t)
+	wait := func(next event.Offset) {
+		t.Helper()
+		deadline := time.After(2 * testTimeout)
+		for at := event.Offset(0); at < next; {
 			select {
-			case <-progress:
-			case <-ctx.Done():
-				t.Fatal("no progress")
+			case at = <-progress:
+			case <-deadline:
+				t.Fatalf("stuck at %d; membership: %v", at, m.Trouble())
 			}
 		}
+	}
+	for kill := range event.Offset(2) {
+		wait(200 * (kill + 1))
 		cluster.Kill(1)
 		cluster.Restart(1)
 	}
-	if err := <-result; err != nil {
-		t.Fatal(err)
-	}
-	tp := TopicPartition{"copy", 0}
-	var got []string
-	for r, err := range c.ReadAll(ctx, tp, 0, must(c.HighWatermark(ctx, tp))(t)) {
-		ok(t, err)
-		got = append(got, string(r.Value))
-	}
-	if len(got) != count {
-		t.Fatalf("%d records in the copy, want %d", len(got), count)
-	}
-	wantNumbers(t, got, 0)
-	if recoveries < 2 {
+	wait(count)
+	ok(t, m.Stop(testContext(t)))
+	wantCopies(t, c, "copy", 1, count)
+	if len(doubts) == 0 {
 		t.Error("no kill led to a recovery, so nothing was shown")
 	}
-}
-
-// copyUntilDoubt recovers and copies until the end or the first doubt.
-func copyUntilDoubt(ctx context.Context, c *Client, f *Fetcher, count event.Offset, progress chan<- struct{}) (done bool, err error) {
-	tx := c.NewTransaction("source", 0)
-	if err := tx.Init(ctx); err != nil {
-		return false, err
+	for len(doubts) > 0 {
+		t.Log(<-doubts)
 	}
-	next, _, found, err := c.CommittedOffset(ctx, "source", 0)
-	if err != nil {
-		return false, err
-	}
-	if !found {
-		next = 0
-	}
-	feed := f.Add("source", 0, next)
-	defer feed.Close()
-	for next < count {
-		b, open := <-feed.Batches()
-		if !open {
-			return false, feed.Err()
-		}
-		for _, r := range b.Records {
-			if err = tx.Send(ctx, Message{Topic: "copy", Pinned: true, Key: r.Key, Value: r.Value}); err != nil {
-				return false, err
-			}
-		}
-		if err = tx.SendOffsets(nobody, b.Next, ""); err == nil {
-			err = tx.Commit(ctx)
-		}
-		if err != nil {
-			return false, err
-		}
-		next = b.Next
-		b.Release()
-		progress <- struct{}{}
-	}
-	return true, tx.Close(ctx)
 }

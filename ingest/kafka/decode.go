@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	"github.com/IBM/sarama"
@@ -20,6 +21,13 @@ const recordOverheadBytes = 240
 func fill(b *Batch, block *sarama.FetchResponseBlock) error {
 	var aborted map[int64]bool // producers with an aborted transaction that begins at or before the current batch
 	pending := block.AbortedTransactions
+	records := 0
+	for _, set := range block.RecordsSet {
+		if set.RecordBatch != nil {
+			records += len(set.RecordBatch.Records)
+		}
+	}
+	b.Records = slices.Grow(b.Records, records)
 	for _, set := range block.RecordsSet {
 		rb := set.RecordBatch
 		if rb == nil {

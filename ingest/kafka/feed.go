@@ -25,7 +25,7 @@ func (b *Batch) Release() {
 	clear(b.Records) // or the views would keep the fetched buffers alive
 	clear(b.headers)
 	*b = Batch{Batch: ingest.Batch{Records: b.Records[:0]}, headers: b.headers[:0]}
-	f.fetcher.pool.Put(b)
+	f.fetcher.reuse(b)
 	before := f.credit.Add(bytes) - bytes
 	if f.queued.Add(-1) == queuedBatchesMax-1 || before <= 0 {
 		f.wake()

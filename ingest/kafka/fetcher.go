@@ -15,8 +15,10 @@ type Fetcher struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	group  sync.WaitGroup
-	pool   sync.Pool // of *Batch
 	routed chan struct{}
+
+	freeMu sync.Mutex
+	free   []*Batch // to be used again: a sync.Pool is emptied by every garbage collection, and these are large
 
 	mu       sync.Mutex
 	feeds    map[TopicPartition]*Feed
@@ -34,7 +36,6 @@ type homeless struct {
 // NewFetcher starts a fetcher without partitions.
 func (c *Client) NewFetcher() *Fetcher {
 	f := &Fetcher{client: c, routed: make(chan struct{}, 1), feeds: map[TopicPartition]*Feed{}, loops: map[string]*loop{}}
-	f.pool.New = func() any { return &Batch{} }
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.group.Go(f.route)
 	return f
@@ -64,6 +65,31 @@ func (f *Fetcher) Add(topic string, partition event.Partition, from event.Offset
 func (f *Fetcher) Close() {
 	f.cancel()
 	f.group.Wait()
+}
+
+// freeBatchesMax bounds the batches that are kept to be used again: some 400 kB each where fetches are full.
+const freeBatchesMax = 32
+
+// batch returns an empty batch.
+func (f *Fetcher) batch() *Batch {
+	f.freeMu.Lock()
+	defer f.freeMu.Unlock()
+	n := len(f.free)
+	if n == 0 {
+		return &Batch{}
+	}
+	b := f.free[n-1]
+	f.free = f.free[:n-1]
+	return b
+}
+
+// reuse takes a batch back.
+func (f *Fetcher) reuse(b *Batch) {
+	f.freeMu.Lock()
+	defer f.freeMu.Unlock()
+	if len(f.free) < freeBatchesMax {
+		f.free = append(f.free, b)
+	}
 }
 
 func (f *Fetcher) forget(feed *Feed) {

@@ -24,13 +24,27 @@ var (
 // Claim is one partition assigned to this member.
 type Claim struct {
 	TopicPartition
-	session  sarama.ConsumerGroupSession
-	staticID string
+	session    sarama.ConsumerGroupSession
+	membership *Membership
 }
 
-// Generation is the group's present one. It moves on while the claim is held; capture it when a batch is closed.
-func (c *Claim) Generation() Generation {
-	return Generation{MemberID: c.session.MemberID(), ID: c.session.GenerationID(), GroupInstanceID: c.staticID}
+// Generation is the member's present one. It moves on while the claim is held: for a commit see [Claim.Hold].
+func (c *Claim) Generation() Generation { return c.generation(c.membership.gate.present()) }
+
+func (c *Claim) generation(id int32) Generation {
+	return Generation{MemberID: c.session.MemberID(), ID: id, GroupInstanceID: c.membership.client.opts.StaticID}
+}
+
+// Hold captures the generation for a commit, and keeps it the member's present one until release: a rebalance waits for the commits under
+// way, as a commit waits here for a rebalance under way, at most until ctx ends. Without it every rebalance would refuse some commits of
+// partitions that do not even move. Hold when the batch is closed, commit, release at once: a commit that takes longer than a third of the
+// session timeout is not waited for.
+func (c *Claim) Hold(ctx context.Context) (gen Generation, release func(), err error) {
+	id, err := c.membership.gate.hold(ctx)
+	if err != nil {
+		return Generation{}, nil, err
+	}
+	return c.generation(id), c.membership.gate.release, nil
 }
 
 // RunClaim runs one assigned partition, in a goroutine of its own. It returns soon after ctx ends, whose cause is [ErrRevoked] or [ErrLost]:
@@ -48,6 +62,7 @@ type Membership struct {
 	stop    context.CancelFunc
 	wait    sync.WaitGroup
 	trouble atomic.Pointer[error]
+	gate    *gate
 
 	mu    sync.Mutex
 	leave context.CancelFunc // ends the present session
@@ -61,12 +76,16 @@ type Membership struct {
 const rebalanceTimeout = 20 * time.Second
 
 // membershipConfig is the configuration of the membership client.
-func (c *Client) membershipConfig() *sarama.Config {
+func (c *Client) membershipConfig(gate *gate) (*sarama.Config, error) {
 	conf := *c.conf
 	conf.Net.ReadTimeout = rebalanceTimeout + c.opts.RequestTimeout // a join waits for the slowest member
 	conf.Metadata.Retry.Max, conf.Metadata.Retry.Backoff = 120, 250*time.Millisecond
 	g := &conf.Consumer.Group
-	g.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyCooperativeSticky()}
+	sticky, ok := sarama.NewBalanceStrategyCooperativeSticky().(cooperative)
+	if !ok {
+		return nil, errors.New("sarama's cooperative-sticky strategy does not tell of joins and assignments; use the version in go.mod")
+	}
+	g.Rebalance.GroupStrategies = []sarama.BalanceStrategy{gatedStrategy{sticky, gate, c.opts.SessionTimeout / 3}}
 	g.Rebalance.Timeout, g.Rebalance.Retry.Max = rebalanceTimeout, 20
 	g.Rebalance.Retry.Backoff = 100 * time.Millisecond
 	g.Session.Timeout, g.Heartbeat.Interval = c.opts.SessionTimeout, c.opts.SessionTimeout/3
@@ -79,12 +98,16 @@ func (c *Client) membershipConfig() *sarama.Config {
 	conf.Consumer.Return.Errors = true
 	conf.Consumer.Fetch.Default, conf.Consumer.Fetch.Min, conf.Consumer.MaxWaitTime = 1, 1, 10*time.Millisecond
 	conf.ChannelBufferSize = 1
-	return &conf
+	return &conf, nil
 }
 
 // Join joins the group for some topics and runs every partition that it is assigned.
 func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
-	conf := c.membershipConfig()
+	gate := newGate()
+	conf, err := c.membershipConfig(gate)
+	if err != nil {
+		return nil, err
+	}
 	meta, err := sarama.NewClient(c.opts.Brokers, conf)
 	if err != nil {
 		return nil, fmt.Errorf("join group %s: %w", c.opts.App, err)
@@ -94,7 +117,7 @@ func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
 		return nil, errors.Join(fmt.Errorf("join group %s: %w", c.opts.App, err), meta.Close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	m := &Membership{client: c, topics: topics, run: run, group: group, meta: meta, stop: stop, leave: stop, stopped: make(chan struct{})}
+	m := &Membership{client: c, topics: topics, run: run, group: group, meta: meta, stop: stop, leave: stop, stopped: make(chan struct{}), gate: gate}
 	go m.watch()
 	m.wait.Go(func() { m.consume(ctx) })
 	return m, nil
@@ -168,7 +191,8 @@ type handler struct {
 }
 
 // Setup implements [sarama.ConsumerGroupHandler].
-func (h handler) Setup(sarama.ConsumerGroupSession) error {
+func (h handler) Setup(s sarama.ConsumerGroupSession) error {
+	h.m.gate.joined(s.GenerationID()) // sarama tells of no assignment when there is nothing assigned
 	h.m.trouble.Store(nil)
 	return nil
 }
@@ -197,7 +221,7 @@ func (h handler) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGr
 		}
 		cancel(ErrRevoked)
 	}()
-	h.m.run(ctx, &Claim{TopicPartition{c.Topic(), event.Partition(c.Partition())}, s, h.m.client.opts.StaticID})
+	h.m.run(ctx, &Claim{TopicPartition{c.Topic(), event.Partition(c.Partition())}, s, h.m})
 	<-ctx.Done() // a return before would end the session of all claims
 	return nil
 }

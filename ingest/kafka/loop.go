@@ -225,7 +225,7 @@ func (l *loop) take(f *Feed, block *sarama.FetchResponseBlock, before int) int {
 	f.high.Store(block.HighWaterMarkOffset)
 	f.stable.Store(block.LastStableOffset)
 	f.earliest.Store(block.LogStartOffset)
-	b := l.fetcher.pool.Get().(*Batch)
+	b := l.fetcher.batch()
 	b.Topic, b.Partition, b.Next = f.Topic, f.Partition, f.next
 	if err := fill(b, block); err != nil {
 		l.remove(f)
@@ -234,7 +234,7 @@ func (l *loop) take(f *Feed, block *sarama.FetchResponseBlock, before int) int {
 	}
 	f.wellAgain()
 	if b.Next == f.next {
-		l.fetcher.pool.Put(b)
+		l.fetcher.reuse(b)
 		// There is data, there was room, and yet nothing came: a record batch above maxBytes. Brokers send such a one only for the first
 		// partition of a request.
 		if event.Offset(block.LastStableOffset) > f.next && before < responseBytesMax/2 {
