@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -361,11 +362,16 @@ func testKills(t *testing.T, cluster *kafkatest.Cluster) {
 	m := must(c.Join([]string{"source"}, cp.run))(t)
 	wait := func(next event.Offset) {
 		t.Helper()
-		deadline := time.After(2 * testTimeout)
+		deadline := time.After(testTimeout)
 		for at := event.Offset(0); at < next; {
 			select {
 			case at = <-progress:
 			case <-deadline:
+				for len(doubts) > 0 {
+					t.Log(<-doubts)
+				}
+				buf := make([]byte, 1<<20)
+				t.Log(string(buf[:runtime.Stack(buf, true)]))
 				t.Fatalf("stuck at %d; membership: %v", at, m.Trouble())
 			}
 		}

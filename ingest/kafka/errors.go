@@ -82,6 +82,11 @@ func (e *TooLargeError) Error() string {
 
 // meaning turns an error code of Kafka's into the sentinel that callers know; the text keeps the code's.
 func meaning(err error) error {
+	for _, known := range []error{ErrZombie, ErrRebalancing, ErrFenced, ErrNotFound} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
 	var code sarama.KError
 	if !errors.As(err, &code) {
 		return err

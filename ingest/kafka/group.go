@@ -60,7 +60,8 @@ type Membership struct {
 	group   sarama.ConsumerGroup
 	meta    sarama.Client
 	stop    context.CancelFunc
-	wait    sync.WaitGroup
+	wait    sync.WaitGroup // for consume
+	watches sync.WaitGroup
 	trouble atomic.Pointer[error]
 	gate    *gate
 
@@ -79,7 +80,7 @@ const rebalanceTimeout = 20 * time.Second
 func (c *Client) membershipConfig(gate *gate) (*sarama.Config, error) {
 	conf := *c.conf
 	conf.Net.ReadTimeout = rebalanceTimeout + c.opts.RequestTimeout // a join waits for the slowest member
-	conf.Metadata.Retry.Max, conf.Metadata.Retry.Backoff = 120, 250*time.Millisecond
+	conf.Metadata.Retry.Max, conf.Metadata.Retry.Backoff = coordinatorRetries, coordinatorPause
 	g := &conf.Consumer.Group
 	sticky, ok := sarama.NewBalanceStrategyCooperativeSticky().(cooperative)
 	if !ok {
@@ -108,6 +109,8 @@ func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
 	if err != nil {
 		return nil, err
 	}
+	dialer := newPatientDialer(conf)
+	conf.Net.Proxy.Enable, conf.Net.Proxy.Dialer = true, dialer
 	meta, err := sarama.NewClient(c.opts.Brokers, conf)
 	if err != nil {
 		return nil, fmt.Errorf("join group %s: %w", c.opts.App, err)
@@ -118,7 +121,8 @@ func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	m := &Membership{client: c, topics: topics, run: run, group: group, meta: meta, stop: stop, leave: stop, stopped: make(chan struct{}), gate: gate}
-	go m.watch()
+	m.watches.Go(m.watch)
+	m.watches.Go(func() { m.followCoordinator(ctx, dialer.failed) })
 	m.wait.Go(func() { m.consume(ctx) })
 	return m, nil
 }
@@ -173,6 +177,7 @@ func (m *Membership) Stop(ctx context.Context) error {
 		go func() {
 			m.wait.Wait()
 			m.err = errors.Join(m.group.Close(), m.meta.Close())
+			m.watches.Wait()
 			close(m.stopped)
 		}()
 	})

@@ -206,6 +206,26 @@ func TestLostAndBack(t *testing.T) {
 	}
 }
 
+// When the coordinator's broker crashes, the member follows to the next and keeps its partitions.
+func TestCoordinatorGone(t *testing.T) {
+	t.Parallel()
+	cluster := fake(t, kfake.GroupMinSessionTimeout(100*time.Millisecond), kfake.NumBrokers(3))
+	gone := cluster.CoordinatorFor("app")
+	for p := range int32(4) { // the partitions stay where they are
+		ok(t, cluster.MoveTopicPartition("in", p, (gone+1)%3))
+	}
+	c := dial(t, cluster.ListenAddrs(), func(o *Options) { o.SessionTimeout = 5 * time.Second })
+	b := newBook(t)
+	join(t, c, b.run("first"))
+	b.wait("first", 4)
+	ok(t, cluster.RemoveNode(gone))
+	beats := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1})
+	ok(t, beats.Wait(testContext(t), 2))
+	if runs, ends := b.count("first"); runs != 4 || ends != 0 {
+		t.Errorf("runs %d, interrupted %d: %v", runs, ends, b.ends["first"])
+	}
+}
+
 // A partition whose committed offset is not in the log any more is assigned like any other: it is for recovery to refuse it.
 func TestTrimmedCommitDoesNotEndTheSession(t *testing.T) {
 	t.Parallel()
