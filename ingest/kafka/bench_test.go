@@ -129,3 +129,21 @@ func claimAll(b testing.TB, brokers []string, topic string, count int) {
 	}
 	_ = group.Close()
 }
+
+// BenchmarkCommit is one transaction of ten records in two topics with an offset, on a real broker.
+func BenchmarkCommit(b *testing.B) {
+	c := dial(b, kafkatest.Start(b, 1).Bootstrap())
+	newTopic(b, c, "in", 4, nil)
+	newTopic(b, c, "out", 4, nil)
+	tx := c.NewTransaction("in", 0)
+	ctx := context.Background()
+	ok(b, tx.Init(ctx))
+	next := 0
+	for b.Loop() {
+		ok(b, tx.Send(ctx, values("out", next, next+5)...))
+		ok(b, tx.Send(ctx, values("in", next, next+5)...))
+		next += 10
+		ok(b, tx.SendOffsets(nobody, event.Offset(next), "metadata"))
+		ok(b, tx.Commit(ctx))
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -359,7 +360,11 @@ func testKills(t *testing.T, cluster *kafkatest.Cluster) {
 		doubts: func(err error) { doubts <- err },
 	}
 	defer cp.fetcher.Close()
-	m := must(c.Join([]string{"source"}, cp.run))(t)
+	var runs atomic.Int32
+	m := must(c.Join([]string{"source"}, func(ctx context.Context, claim *Claim) {
+		runs.Add(1)
+		cp.run(ctx, claim)
+	}))(t)
 	wait := func(next event.Offset) {
 		t.Helper()
 		deadline := time.After(testTimeout)
@@ -389,5 +394,8 @@ func testKills(t *testing.T, cluster *kafkatest.Cluster) {
 	}
 	for len(doubts) > 0 {
 		t.Log(<-doubts)
+	}
+	if runs.Load() != 1 {
+		t.Errorf("the claim ran %d times: a restart of its coordinator interrupted it", runs.Load())
 	}
 }

@@ -37,13 +37,7 @@ func (cp *copier) run(ctx context.Context, claim *Claim) {
 
 // once recovers and copies until ctx ends or there is doubt.
 func (cp *copier) once(ctx context.Context, claim *Claim) error {
-	gen, release, err := claim.Hold(ctx)
-	if err != nil {
-		return err
-	}
-	err = cp.client.Heartbeat(ctx, gen)
-	release()
-	if err != nil {
+	if err := claim.Confirm(ctx); err != nil {
 		return err
 	}
 	tx := cp.client.NewTransaction(cp.from, claim.Partition)

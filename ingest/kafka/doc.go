@@ -46,9 +46,8 @@
 //
 // The way of a task, after its start, a rebalance, or doubt:
 //
-//	gen, release, err := claim.Hold(ctx)         // still the owner?
-//	err = client.Heartbeat(ctx, gen); release()  // ErrZombie: Membership.Rejoin, and wait for ctx to end
-//	err = tx.Init(ctx)                           // ends the predecessor's transaction
+//	err = claim.Confirm(ctx) // still the owner? ErrZombie: Membership.Rejoin, and wait for ctx to end
+//	err = tx.Init(ctx)       // ends the predecessor's transaction
 //	next, meta, found, err := client.CommittedOffset(ctx, topic, partition)
 //	feed := fetcher.Add(topic, partition, next)
 //	for b := range feed.Batches() {

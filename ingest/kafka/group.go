@@ -47,6 +47,25 @@ func (c *Claim) Hold(ctx context.Context) (gen Generation, release func(), err e
 	return c.generation(id), c.membership.gate.release, nil
 }
 
+// Confirm asks the group whether this member still is who it was, the first step of a recovery; it waits while the group is rebalancing.
+// [ErrZombie]: leave by [Membership.Rejoin], and wait for the context of the claim to end.
+func (c *Claim) Confirm(ctx context.Context) error {
+	for failures := 1; ; failures++ {
+		gen, release, err := c.Hold(ctx)
+		if err != nil {
+			return err
+		}
+		err = c.membership.client.Heartbeat(ctx, gen)
+		release()
+		if !errors.Is(err, ErrRebalancing) {
+			return err
+		}
+		if err := sleep(ctx, backoff(failures)); err != nil {
+			return err
+		}
+	}
+}
+
 // RunClaim runs one assigned partition, in a goroutine of its own. It returns soon after ctx ends, whose cause is [ErrRevoked] or [ErrLost]:
 // the rebalance of the whole group waits for it. One that returns earlier keeps the claim idle.
 type RunClaim func(ctx context.Context, claim *Claim)

@@ -214,7 +214,7 @@ func TestCoordinatorGone(t *testing.T) {
 	for p := range int32(4) { // the partitions stay where they are
 		ok(t, cluster.MoveTopicPartition("in", p, (gone+1)%3))
 	}
-	c := dial(t, cluster.ListenAddrs(), func(o *Options) { o.SessionTimeout = 5 * time.Second })
+	c := dial(t, cluster.ListenAddrs(), func(o *Options) { o.SessionTimeout = 1500 * time.Millisecond })
 	b := newBook(t)
 	join(t, c, b.run("first"))
 	b.wait("first", 4)
