@@ -39,8 +39,28 @@ func (c *Cell) run(head, tail []byte) run {
 	return r
 }
 
+// newest returns the newest pane of a cell with folds if that is p: what nearly every event of a busy key asks for.
+func (c *Cell) newest(head, tail []byte, p int64) []byte {
+	n := int(le.Uint16(head[2:]))
+	if !c.folds || n == 0 {
+		return nil
+	}
+	at := (int(le.Uint16(head)) + n - 1) * c.stride
+	if e := tail[at : at+c.stride]; base(head)+int64(le.Uint64(e)>>samplesBits) == p {
+		return e
+	}
+	return nil
+}
+
 func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, watermark event.Time) (need int) {
 	v, p := c.sample(values), c.pane(at)
+	if e := c.newest(head, tail, p); e != nil {
+		c.agg.add(e, v)
+		if p < c.foldEnd(head) {
+			c.addFolded(head, p, v)
+		}
+		return 0
+	}
 	r := c.run(head, tail)
 	i := r.after(p) - 1
 	if i < 0 || r.key(i) != p {
@@ -219,17 +239,22 @@ func (c *Cell) takeOut(fold []byte, r *run, lo, hi int) bool {
 }
 
 func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
-	p, r := c.pane(at), c.run(head, tail)
+	p := c.pane(at)
 	read := Reading{From: c.at.from - event.Time(c.reach), To: at}
-	if c.folds && r.n > 0 && p >= r.key(r.n-1) && p-r.base < maxApart {
+	if e := c.newest(head, tail, p); e != nil {
+		if c.foldEnd(head) != p {
+			r := c.run(head, tail)
+			c.moveFold(&r, p)
+		}
+		read.Samples = c.agg.both(head[foldState:], e, agg, &dst[0])
+		return read
+	}
+	r := c.run(head, tail)
+	if c.folds && r.n > 0 && p > r.key(r.n-1) && p-r.base < maxApart {
 		if c.foldEnd(head) != p {
 			c.moveFold(&r, p)
 		}
 		fold := head[foldState:]
-		if r.key(r.n-1) == p {
-			read.Samples = c.agg.both(fold, r.at(r.n - 1)[c.keyLen:], agg, &dst[0])
-			return read
-		}
 		c.agg.read(fold, agg, &dst[0])
 		read.Samples = int(samples(fold))
 		return read
