@@ -21,6 +21,9 @@ type Project struct {
 	Files   []rules.File
 	Lookups *lookup.Set
 	Set     *rules.Set
+
+	lookupData map[string][]byte // the files of lookups as they are, by name
+	rulePaths  []string          // that stand for the configuration's; none: those
 }
 
 // LoadProject reads the configuration at path, its lookups, and its rules; with rulePaths, these files and folders stand for the rules that
@@ -30,7 +33,7 @@ func LoadProject(path string, rulePaths []string, o rules.Options) (*Project, *d
 	if c == nil {
 		return nil, list
 	}
-	p := &Project{Config: c, Lookups: &lookup.Set{Lists: map[string]*lookup.List{}, Tables: map[string]*lookup.Table{}}}
+	p := &Project{Config: c, rulePaths: rulePaths, lookupData: map[string][]byte{}, Lookups: &lookup.Set{Lists: map[string]*lookup.List{}, Tables: map[string]*lookup.Table{}}}
 	for _, l := range c.Lookups {
 		p.lookup(l, list)
 	}
@@ -57,6 +60,7 @@ func (p *Project) lookup(l config.Lookup, list *diag.List) {
 		list.Errorf(l.Position, "lookup %s: the file cannot be read: %v; create it, or correct the path", l.Name, cause(err))
 		return
 	}
+	p.lookupData[l.Name] = data
 	if l.Key == "" {
 		if found := lookup.ParseList(l.File, data, list); found != nil {
 			p.Lookups.Lists[l.Name] = found

@@ -31,6 +31,7 @@ func (s Secret) Reveal() string { return string(s) }
 
 // Config is a configuration without problems.
 type Config struct {
+	Path           string // of the file
 	App            string // prefix of the consumer group, transactional ids and internal topics
 	Kafka          Kafka
 	Sources        []*event.Source // in the order of the file

@@ -62,6 +62,7 @@ func Load(path string, o Options) (*Config, *diag.List) {
 	if l.list.HasErrors() {
 		return nil, l.list
 	}
+	c.Path = path
 	return c, l.list
 }
 

@@ -87,6 +87,9 @@ func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journ
 		return committed{}, nil, t.refuse("restore the consumer group's offsets, or delete the state to start anew",
 			"a checkpoint at %v exists, but no committed offset", meta.Y)
 	}
+	if t.o.AtLeastOnce && len(entries) == 1 && entries[0].Kind == journal.First {
+		return t.commitFirst(ctx, entries) // the entry came through, the offset did not
+	}
 	if len(entries) > 0 {
 		return committed{}, nil, t.refuse("restore the consumer group's offsets (are they kept long enough: offsets.retention.minutes?), or take another `app` to start anew",
 			"the journal has %d entries, but there is no committed offset", len(entries))
@@ -96,15 +99,21 @@ func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journ
 		return committed{}, nil, fmt.Errorf("find where to start: %w", err)
 	}
 	entry := journal.Entry{Number: 1, Kind: journal.First, At: event.Position{Offset: x}, From: y, Bundle: t.o.Bundles.Newest()}
-	commit := journal.Commit{Bundle: entry.Bundle, Journal: 1, Watermark: event.NoTime}
 	if err := t.o.Producer.Send(ctx, []Message{t.entryMessage(&entry)}); err != nil {
 		return committed{}, nil, fmt.Errorf("write the first journal entry: %w", err)
 	}
-	if err := t.o.Producer.Commit(ctx, x, commit.Text()); err != nil {
+	return t.commitFirst(ctx, []journal.Entry{entry})
+}
+
+// commitFirst commits what the first journal entry says.
+func (t *Task) commitFirst(ctx context.Context, entries []journal.Entry) (committed, []journal.Entry, error) {
+	first := &entries[0]
+	commit := journal.Commit{Bundle: first.Bundle, Journal: 1, Watermark: event.NoTime}
+	if err := t.o.Producer.Commit(ctx, first.At.Offset, commit.Text()); err != nil {
 		return committed{}, nil, fmt.Errorf("commit the start: %w", err)
 	}
-	t.log.Info("first start", "offset", x, "context_from", y, "bundle", entry.Bundle)
-	return committed{found: true, position: entry.At, Commit: commit}, []journal.Entry{entry}, nil
+	t.log.Info("first start", "offset", first.At.Offset, "context_from", first.From, "bundle", first.Bundle)
+	return committed{found: true, position: first.At, Commit: commit}, entries, nil
 }
 
 // start returns where the output of a new task begins, and where its contexts do.

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"insolite/internal/app"
+	"insolite/rules"
+)
+
+func newRun(g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run [--config FILE]",
+		Short: "Run the service: read events, raise alerts",
+		Long: "Run one instance of the service: it joins the consumer group, reads its share of the partitions, and writes alerts. More instances with the same\n" +
+			"configuration share the work. SIGTERM and Ctrl-C end it in order within ten seconds: what was read is committed, contexts are checkpointed.",
+		Example: "  detector run\n  detector run --config /etc/insolite/insolite.yaml --log-format json\n  INSOLITE_KAFKA_BROKERS=kafka:9092 detector run",
+		Args:    cobra.NoArgs,
+	}
+	config := configFlag(cmd)
+	accept := acceptFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return g.serve(cmd.Context(), *config, app.ServiceOptions{AcceptEngine: *accept})
+	}
+	return cmd
+}
+
+func acceptFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("accept-engine-change", false, "replay what another version of the engine has stepped, although results may differ")
+}
+
+func newDrain(g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "drain [--config FILE]",
+		Short: "Read to the end of every partition, checkpoint, and stop",
+		Long: "Read what is there, to the end of every partition, write a complete checkpoint, and stop. Nothing has to be replayed afterwards, so that another\n" +
+			"version of the engine can go on. Stop the other instances before.",
+		Example: "  detector drain --config insolite.yaml",
+		Args:    cobra.NoArgs,
+	}
+	config := configFlag(cmd)
+	accept := acceptFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return g.serve(cmd.Context(), *config, app.ServiceOptions{AcceptEngine: *accept, Drain: true})
+	}
+	return cmd
+}
+
+// serve runs a service until it ends by itself or the context does.
+func (g *global) serve(ctx context.Context, config string, o app.ServiceOptions) error {
+	p, err := g.load(config, nil, rules.Options{})
+	if err != nil {
+		return err
+	}
+	o.Project, o.Logger = p, g.log()
+	s := app.NewService(o)
+	if err := s.Start(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		o.Logger.Info("stop")
+	case <-s.Ended():
+	}
+	s.Stop()
+	return s.Err()
+}
+
+func newApply(g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "apply [--config FILE] [PATH…]",
+		Short: "Put the rules on disk in force, for all instances",
+		Long: "Publish the configuration's sources and lookups with its rules, or with the rules at PATH, as a new bundle. Every running instance activates it between\n" +
+			"two commits; what it has in common with the rules before keeps its history. Also the way back to older rules.",
+		Example: "  detector apply --config insolite.yaml\n  detector apply --config insolite.yaml rules/v2/",
+	}
+	config := configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
+		p, err := g.load(*config, paths, rules.Options{})
+		if err != nil {
+			return err
+		}
+		number, err := app.Apply(cmd.Context(), p, g.log())
+		if err != nil {
+			return err
+		}
+		if g.output == "json" {
+			return writeJSON(g.out, map[string]any{"bundle": number, "rules": len(p.Set.Rules)})
+		}
+		_, err = fmt.Fprintf(g.out, "bundle %d with %d rules is published\n", number, len(p.Set.Rules))
+		return err
+	}
+	return cmd
+}

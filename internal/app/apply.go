@@ -1,0 +1,41 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"insolite/ingest/kafka"
+	"insolite/internal/event"
+)
+
+// Apply publishes a project's rules as the newest bundle, unless they are that already, and returns its number.
+func Apply(ctx context.Context, p *Project, log *slog.Logger) (event.Offset, error) {
+	client, err := kafka.Dial(ctx, KafkaOptions(p.Config))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = client.Close() }() // what was published is acknowledged
+	producer := client.NewProducer()
+	defer producer.Close()
+	topic := bundlesTopic(p.Config)
+	if _, err := client.EnsureTopic(ctx, bundlesSpec(p.Config)); err != nil {
+		return 0, fmt.Errorf("create topic %s: %w", topic, err)
+	}
+	b := newBundles(client, producer, topic, log)
+	if err := b.refresh(ctx); err != nil {
+		return 0, err
+	}
+	mine, err := p.Bundle()
+	if err != nil {
+		return 0, err
+	}
+	hash, err := mine.Hash()
+	if err != nil {
+		return 0, err
+	}
+	if number, seen := b.number(hash); seen && number == b.Newest() {
+		return number, nil
+	}
+	return b.publish(ctx, mine)
+}

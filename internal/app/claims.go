@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"insolite/ingest/kafka"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+	"insolite/internal/task"
+)
+
+// running is a task of this instance.
+type running struct {
+	*task.Task
+	claim *kafka.Claim
+	meter *taskMeter
+}
+
+// runClaim runs the task of an assigned partition until the partition goes away.
+func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
+	start, err := s.start(ctx, claim.Topic)
+	if err != nil {
+		s.log.Error("a partition can't be run", "partition", claim.String(), "error", err)
+		return
+	}
+	meter := newMeter(s.registry, claim.Topic)
+	defer meter.metrics.Close()
+	t := task.New(task.Options{
+		App: s.config.App, Topic: claim.Topic, Partition: claim.Partition,
+		Log:      &partitionLog{client: s.client, fetcher: s.fetcher, at: claim.TopicPartition},
+		Producer: s.producerOf(claim),
+		Group:    &taskGroup{client: s.client, claim: claim, journal: journalTopic(s.config), name: fmt.Sprintf("%s/%s/%d", s.config.App, claim.Topic, claim.Partition)},
+		Bundles:  topicBundles{s.bundles, claim.Topic},
+		Store:    s.store,
+
+		AlertsTopic: s.config.Alerts, ShadowTopic: shadowTopic(s.config), DeadLettersTopic: s.config.DeadLetters, JournalTopic: journalTopic(s.config),
+		AtLeastOnce: !s.config.ExactlyOnce, CommitInterval: s.config.CommitInterval, CheckpointInterval: s.config.State.CheckpointInterval,
+		Rebuild: s.config.State.OnMissing == "rebuild", AcceptEngine: s.o.AcceptEngine, Start: start,
+		Now: time.Now, Engine: engine.Version, Logger: s.log, Observe: meter.observe,
+	})
+	r := &running{Task: t, claim: claim, meter: meter}
+	s.mu.Lock()
+	s.tasks[claim.TopicPartition] = r
+	s.mu.Unlock()
+	err = t.Run(ctx)
+	var refusal *task.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		s.log.Error("refused", "task", refusal.Task, "reason", refusal.Reason, "cure", refusal.Cure)
+		return // it stays among the tasks, so that /readyz and the page tell of it
+	case errors.Is(err, task.ErrLost) && ctx.Err() == nil:
+		s.log.Warn("the partition was lost; join anew", "partition", claim.String(), "error", err)
+		s.member.Rejoin()
+	}
+	s.mu.Lock()
+	if s.tasks[claim.TopicPartition] == r {
+		delete(s.tasks, claim.TopicPartition)
+	}
+	s.mu.Unlock()
+}
+
+func (s *Service) producerOf(claim *kafka.Claim) task.Producer {
+	if s.config.ExactlyOnce {
+		return &exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition)}
+	}
+	return &atLeastOnce{client: s.client, claim: claim, p: s.client.NewProducer()}
+}
+
+// start is where the topic's tasks begin when they have never run.
+func (s *Service) start(ctx context.Context, topic string) (task.Start, error) {
+	set, err := s.bundles.set(ctx, s.bundles.Newest())
+	if err != nil {
+		return task.Start{}, err
+	}
+	from, warmUp := startOf(set.Sources, topic)
+	switch from {
+	case "latest":
+		return task.Start{From: task.FromLatest, WarmUp: warmUp}, nil
+	case "earliest":
+		return task.Start{From: task.FromEarliest}, nil
+	}
+	t, err := time.Parse(time.RFC3339, from)
+	if err != nil {
+		return task.Start{}, fmt.Errorf("start of topic %s: %w", topic, err)
+	}
+	at, ok := event.TimeOf(t)
+	if !ok {
+		return task.Start{}, fmt.Errorf("start of topic %s: %s is out of range", topic, from)
+	}
+	return task.Start{From: task.FromTime, At: at, WarmUp: warmUp}, nil
+}
+
+// statuses returns how the tasks of this instance stand.
+func (s *Service) statuses() []task.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]task.Status, 0, len(s.tasks))
+	for _, r := range s.tasks {
+		all = append(all, r.Status())
+	}
+	return all
+}

@@ -1,0 +1,219 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"insolite/ingest"
+	"insolite/ingest/kafka"
+	"insolite/internal/event"
+	"insolite/internal/journal"
+	"insolite/internal/task"
+)
+
+// partitionLog is a partition as a task reads it.
+type partitionLog struct {
+	client  *kafka.Client
+	fetcher *kafka.Fetcher
+	at      kafka.TopicPartition
+}
+
+func (l *partitionLog) Facts(ctx context.Context) (task.Facts, error) {
+	topic, err := l.client.DescribeTopic(ctx, l.at.Topic)
+	if err != nil {
+		return task.Facts{}, err
+	}
+	f := task.Facts{Partitions: int32(topic.Partitions), Compacted: topic.Compacted}
+	id, err := hex.DecodeString(topic.ID)
+	if err != nil || len(id) != len(f.TopicID) {
+		return task.Facts{}, fmt.Errorf("topic %s has the id %q", topic.Name, topic.ID)
+	}
+	copy(f.TopicID[:], id)
+	if f.Earliest, err = l.client.Earliest(ctx, l.at); err != nil {
+		return task.Facts{}, err
+	}
+	f.End, err = l.client.LastStable(ctx, l.at)
+	return f, err
+}
+
+func (l *partitionLog) OffsetAt(ctx context.Context, t event.Time) (event.Offset, error) {
+	return l.client.OffsetForTime(ctx, l.at, t)
+}
+
+func (l *partitionLog) Open(_ context.Context, from event.Offset) (task.Feed, error) {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return &partitionFeed{feed: l.fetcher.Add(l.at.Topic, l.at.Partition, from), timer: timer}, nil
+}
+
+// partitionFeed gives a task the batches of a feed one by one.
+type partitionFeed struct {
+	feed  *kafka.Feed
+	batch *kafka.Batch // that the task has
+	timer *time.Timer
+}
+
+func (f *partitionFeed) release() {
+	if f.batch != nil {
+		f.batch.Release()
+		f.batch = nil
+	}
+}
+
+func (f *partitionFeed) Poll(ctx context.Context, wait time.Duration) (*ingest.Batch, error) {
+	f.release()
+	f.timer.Reset(max(wait, 0))
+	defer f.timer.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case b, ok := <-f.feed.Batches():
+		if !ok {
+			return nil, cmp.Or(f.feed.Err(), errors.New("the feed was closed"))
+		}
+		f.batch = b
+		return &b.Batch, nil
+	case <-f.timer.C:
+		return nil, nil
+	}
+}
+
+func (f *partitionFeed) End() event.Offset { return f.feed.LastStable() }
+
+func (f *partitionFeed) Close() {
+	f.release()
+	f.feed.Close()
+}
+
+// messages turns what a task sends into what Kafka's producers take.
+func messages(from []task.Message) []kafka.Message {
+	to := make([]kafka.Message, len(from))
+	for i := range from {
+		m := &from[i]
+		to[i] = kafka.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: m.Headers}
+	}
+	return to
+}
+
+// exactlyOnce is a task's producer with transactions.
+type exactlyOnce struct {
+	claim *kafka.Claim
+	t     *kafka.Transaction
+}
+
+func (p *exactlyOnce) Init(ctx context.Context) error { return p.t.Init(ctx) }
+
+func (p *exactlyOnce) Send(ctx context.Context, m []task.Message) error {
+	return p.t.Send(ctx, messages(m)...)
+}
+
+func (p *exactlyOnce) Commit(ctx context.Context, next event.Offset, metadata string) error {
+	if err := p.t.SendOffsets(p.claim.Generation(), next, metadata); err != nil {
+		return err
+	}
+	return p.t.Commit(ctx)
+}
+
+func (p *exactlyOnce) Close(ctx context.Context) error { return p.t.Close(ctx) }
+
+// atLeastOnce is a task's producer without transactions: what is sent can be read at once, and may be sent again after a crash.
+type atLeastOnce struct {
+	client *kafka.Client
+	claim  *kafka.Claim
+	p      *kafka.Producer
+}
+
+func (p *atLeastOnce) Init(context.Context) error { return nil }
+
+func (p *atLeastOnce) Send(ctx context.Context, m []task.Message) error {
+	_, err := p.p.Produce(ctx, messages(m)...)
+	return err
+}
+
+func (p *atLeastOnce) Commit(ctx context.Context, next event.Offset, metadata string) error {
+	return p.client.CommitOffset(ctx, p.claim.Generation(), p.claim.Topic, p.claim.Partition, next, metadata)
+}
+
+func (p *atLeastOnce) Close(context.Context) error {
+	p.p.Close()
+	return nil
+}
+
+// taskGroup is the consumer group, and the journal, as a task sees them.
+type taskGroup struct {
+	client  *kafka.Client
+	claim   *kafka.Claim
+	journal string // topic
+	name    string // of the task, in the journal
+}
+
+// rebalanceWait is between two questions whether a rebalance is over.
+const rebalanceWait = 200 * time.Millisecond
+
+func (g *taskGroup) Owner(ctx context.Context) error {
+	for {
+		err := g.client.Heartbeat(ctx, g.claim.Generation())
+		switch {
+		case errors.Is(err, kafka.ErrZombie):
+			return fmt.Errorf("%w: %w", task.ErrLost, err)
+		case !errors.Is(err, kafka.ErrRebalancing):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rebalanceWait):
+		}
+	}
+}
+
+func (g *taskGroup) Committed(ctx context.Context) (event.Offset, string, bool, error) {
+	return g.client.CommittedOffset(ctx, g.claim.Topic, g.claim.Partition)
+}
+
+// Journal reads the journal topic as far as it goes now, and keeps what is the task's. The topic is small: it tells of starts and new rules.
+func (g *taskGroup) Journal(ctx context.Context) ([]journal.Entry, error) {
+	topic, err := g.client.DescribeTopic(ctx, g.journal)
+	if err != nil {
+		return nil, err
+	}
+	var entries []journal.Entry
+	for n := range topic.Partitions {
+		at := kafka.TopicPartition{Topic: g.journal, Partition: event.Partition(n)}
+		if entries, err = g.read(ctx, at, entries); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(entries, func(a, b journal.Entry) int { return cmp.Compare(a.Number, b.Number) })
+	return slices.CompactFunc(entries, func(a, b journal.Entry) bool { return a.Number == b.Number }), nil
+}
+
+func (g *taskGroup) read(ctx context.Context, at kafka.TopicPartition, entries []journal.Entry) ([]journal.Entry, error) {
+	from, err := g.client.Earliest(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	end, err := g.client.HighWatermark(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	for r, err := range g.client.ReadAll(ctx, at, from, end) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Value == nil || !journal.OfTask(r.Key, g.name) {
+			continue
+		}
+		e, err := journal.Parse(r.Value)
+		if err != nil {
+			return nil, fmt.Errorf("journal entry %s at %v/%d: %w", r.Key, at, r.Offset, err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}

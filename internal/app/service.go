@@ -1,0 +1,337 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"insolite/context/checkpoint"
+	"insolite/context/checkpoint/pebble"
+	"insolite/dashboard"
+	"insolite/ingest/kafka"
+	"insolite/internal/config"
+	"insolite/internal/event"
+	"insolite/internal/telemetry"
+)
+
+// ServiceOptions configure a Service.
+type ServiceOptions struct {
+	Project      *Project
+	AcceptEngine bool // replay what another engine version has stepped; results may differ
+	Drain        bool // commit, checkpoint and stop when every task is at the end of its log
+	Logger       *slog.Logger
+}
+
+// Service is `detector run`: one instance that reads its share of the partitions. Use NewService, Start, Stop.
+type Service struct {
+	o        ServiceOptions
+	config   *config.Config
+	log      *slog.Logger
+	registry *telemetry.Registry
+
+	client     *kafka.Client
+	fetcher    *kafka.Fetcher
+	producer   *kafka.Producer
+	store      checkpoint.Store
+	bundles    *bundles
+	member     *kafka.Membership
+	topics     []string // that are read
+	partitions int      // of them
+	page       *dashboard.Server
+	admin      *adminServer
+	started    time.Time
+
+	stopping context.Context
+	stop     context.CancelFunc
+	wait     sync.WaitGroup
+	cleanUp  []namedStep // what Start has begun, the last one first to end
+	renewed  chan struct{}
+
+	mu    sync.Mutex
+	tasks map[kafka.TopicPartition]*running
+	fatal error
+	ended chan struct{} // closed with fatal set, or when everything is drained
+	once  sync.Once
+}
+
+// namedStep ends one component.
+type namedStep struct {
+	name string
+	end  func(ctx context.Context) error
+}
+
+// Stop has to be over in ten seconds, tasks included.
+const stopGrace = 9 * time.Second
+
+// NewService returns a service that is not started.
+func NewService(o ServiceOptions) *Service {
+	s := &Service{o: o, config: o.Project.Config, log: o.Logger, registry: telemetry.New(), tasks: map[kafka.TopicPartition]*running{}, ended: make(chan struct{}), renewed: make(chan struct{}, 1)}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	return s
+}
+
+// Start connects, publishes the rules when they are new, and joins the group. After an error nothing is left running.
+func (s *Service) Start(ctx context.Context) (err error) {
+	s.started = time.Now()
+	defer func() {
+		if err != nil {
+			s.Stop()
+		}
+	}()
+	for _, begin := range []func(context.Context) error{s.openStore, s.connect, s.prepareTopics, s.publishRules, s.listen, s.join} {
+		if err := begin(ctx); err != nil {
+			return err
+		}
+	}
+	if s.o.Drain {
+		s.spawn(s.drain)
+		return nil
+	}
+	s.spawn(s.watchBundles)
+	s.spawn(s.watchFiles)
+	s.spawn(s.feedPage)
+	return nil
+}
+
+// Ended is closed when the service can't go on, or has drained. Err says which.
+func (s *Service) Ended() <-chan struct{} { return s.ended }
+
+// Err returns why the service ended by itself; nil when it drained.
+func (s *Service) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fatal
+}
+
+func (s *Service) end(err error) {
+	s.once.Do(func() {
+		s.mu.Lock()
+		s.fatal = err
+		s.mu.Unlock()
+		close(s.ended)
+	})
+}
+
+// Stop ends everything in order, within ten seconds: tasks commit and sweep, the member leaves its group. It may be called again.
+func (s *Service) Stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	s.stop()
+	for _, step := range slices.Backward(s.cleanUp) {
+		if err := step.end(ctx); err != nil {
+			s.log.Warn("stop", "part", step.name, "error", err)
+		}
+	}
+	s.cleanUp = nil
+	s.wait.Wait()
+}
+
+func (s *Service) onStop(name string, end func(ctx context.Context) error) {
+	s.cleanUp = append(s.cleanUp, namedStep{name, end})
+}
+
+// spawn runs work until the service stops.
+func (s *Service) spawn(work func(ctx context.Context)) {
+	s.wait.Go(func() { work(s.stopping) })
+}
+
+func (s *Service) openStore(context.Context) error {
+	store, err := pebble.Open(pebble.Options{Dir: s.config.State.Path, Log: func(format string, args ...any) {
+		s.log.Warn("checkpoint store", "error", fmt.Sprintf(format, args...))
+	}})
+	if err != nil {
+		return fmt.Errorf("open the checkpoint store: %w", err)
+	}
+	s.store = store
+	s.onStop("checkpoint store", func(context.Context) error { return store.Close() })
+	return nil
+}
+
+func (s *Service) connect(ctx context.Context) error {
+	client, err := kafka.Dial(ctx, KafkaOptions(s.config))
+	if err != nil {
+		return err
+	}
+	s.client = client
+	s.onStop("Kafka client", func(context.Context) error { return client.Close() })
+	s.producer = client.NewProducer()
+	s.onStop("producer", func(context.Context) error { s.producer.Close(); return nil })
+	s.fetcher = client.NewFetcher()
+	s.onStop("fetcher", func(context.Context) error { s.fetcher.Close(); return nil })
+	return nil
+}
+
+// KafkaOptions turns the configuration into the client's options.
+func KafkaOptions(c *config.Config) kafka.Options {
+	o := kafka.Options{Brokers: c.Kafka.Brokers, App: c.App, StaticID: c.Kafka.StaticID, AdminAddress: c.Admin}
+	if t := c.Kafka.TLS; t != nil {
+		o.TLS = &kafka.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
+	}
+	if l := c.Kafka.SASL; l != nil {
+		o.SASL = &kafka.SASL{Mechanism: l.Mechanism, Username: l.Username, Password: l.Password.Reveal(), TokenFile: l.TokenFile}
+	}
+	return o
+}
+
+// The names of our own topics.
+func journalTopic(c *config.Config) string { return c.App + ".journal" }
+func bundlesTopic(c *config.Config) string { return c.App + ".bundles" }
+func shadowTopic(c *config.Config) string  { return c.Alerts + ".shadow" }
+
+// prepareTopics creates what is missing of our own topics, and sees that the sources' are there.
+func (s *Service) prepareTopics(ctx context.Context) error {
+	c := s.config
+	for _, spec := range []kafka.TopicSpec{
+		{Name: c.Alerts, Partitions: int(c.Kafka.Topics.Partitions)}, {Name: shadowTopic(c), Partitions: int(c.Kafka.Topics.Partitions)},
+		{Name: c.DeadLetters, Partitions: int(c.Kafka.Topics.Partitions)},
+		{Name: journalTopic(c), Partitions: 1, Config: map[string]string{"cleanup.policy": "compact"}}, bundlesSpec(c),
+	} {
+		spec.Replication = int(c.Kafka.Topics.Replication)
+		created, err := s.client.EnsureTopic(ctx, spec)
+		if err != nil {
+			return fmt.Errorf("create topic %s: %w", spec.Name, err)
+		}
+		if created {
+			s.log.Info("topic created", "topic", spec.Name)
+		}
+	}
+	for _, source := range c.Sources {
+		if _, err := s.client.DescribeTopic(ctx, source.Topic); errors.Is(err, kafka.ErrNotFound) {
+			return fmt.Errorf("source %s: there is no topic %q; create it, or correct `topic`", source.Name, source.Topic)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bundlesSpec is the bundles topic: nothing of it may ever go away, because a replay needs the rules of its time.
+func bundlesSpec(c *config.Config) kafka.TopicSpec {
+	return kafka.TopicSpec{Name: bundlesTopic(c), Partitions: 1, Replication: int(c.Kafka.Topics.Replication),
+		Config: map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}}
+}
+
+// publishRules makes the rules on disk a bundle when the topic has never seen them; otherwise the topic's newest bundle goes before the disk.
+func (s *Service) publishRules(ctx context.Context) error {
+	s.bundles = newBundles(s.client, s.producer, bundlesTopic(s.config), s.log)
+	if err := s.bundles.refresh(ctx); err != nil {
+		return err
+	}
+	mine, err := s.o.Project.Bundle()
+	if err != nil {
+		return err
+	}
+	hash, err := mine.Hash()
+	if err != nil {
+		return err
+	}
+	switch number, seen := s.bundles.number(hash); {
+	case !seen:
+		if number, err = s.bundles.publish(ctx, mine); err != nil {
+			return err
+		}
+		s.log.Info("rules published", "bundle", number, "rules", len(s.o.Project.Set.Rules))
+	case number != s.bundles.Newest():
+		s.log.Warn("the rules on disk are older than the ones in force, which are followed; publish these with `detector apply`", "disk", number, "in_force", s.bundles.Newest())
+	}
+	s.bundles.changed = func() {
+		select {
+		case s.renewed <- struct{}{}:
+		default:
+		}
+	}
+	_, err = s.bundles.set(ctx, s.bundles.Newest())
+	return err
+}
+
+// join joins the group for the topics that rules read.
+func (s *Service) join(ctx context.Context) error {
+	set, err := s.bundles.set(ctx, s.bundles.Newest())
+	if err != nil {
+		return err
+	}
+	read := map[string]bool{}
+	for _, p := range set.Plans {
+		read[p.Topic] = true
+	}
+	s.topics = slices.Sorted(maps.Keys(read))
+	for _, name := range s.topics {
+		topic, err := s.client.DescribeTopic(ctx, name)
+		if err != nil {
+			return err
+		}
+		s.partitions += topic.Partitions
+	}
+	if len(s.topics) == 0 {
+		return errors.New("no enabled rule reads any topic; add rules, or enable one")
+	}
+	if s.member, err = s.client.Join(s.topics, s.runClaim); err != nil {
+		return fmt.Errorf("join the consumer group %s: %w", s.client.Group(), err)
+	}
+	s.onStop("membership", func(ctx context.Context) error { return s.member.Stop(ctx) })
+	s.log.Info("joined", "group", s.client.Group(), "topics", s.topics)
+	return nil
+}
+
+// bundlePoll is how often the bundles topic is looked at.
+const bundlePoll = time.Second
+
+// watchBundles follows the bundles topic.
+func (s *Service) watchBundles(ctx context.Context) {
+	tick := time.NewTicker(bundlePoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.bundles.refresh(ctx); err != nil {
+			if ctx.Err() == nil {
+				s.log.Warn("rules", "error", err)
+			}
+			continue
+		}
+		select {
+		case <-s.renewed:
+			s.followBundle(ctx)
+		default:
+		}
+	}
+}
+
+// followBundle is for what a new bundle changes beside the tasks that run, which switch by themselves.
+func (s *Service) followBundle(ctx context.Context) {
+	number := s.bundles.Newest()
+	set, err := s.bundles.set(ctx, number)
+	if err != nil {
+		s.log.Error("the newest rules can't be used; tasks go on with the ones that they have", "bundle", number, "error", err)
+		return
+	}
+	s.log.Info("new rules", "bundle", number, "rules", len(set.Rules))
+	for _, p := range set.Plans {
+		if !slices.Contains(s.topics, p.Topic) {
+			s.log.Warn("the new rules read a topic that this instance has not joined for; restart it", "topic", p.Topic)
+		}
+	}
+}
+
+// startOf is where a topic's tasks begin: sources that share it begin with the first of them.
+func startOf(set []*event.Source, topic string) (from string, warmUp time.Duration) {
+	from = "latest"
+	for _, s := range set {
+		if s.Topic != topic {
+			continue
+		}
+		warmUp = max(warmUp, s.WarmUp)
+		if from == "latest" || s.Start == "earliest" || from != "earliest" && s.Start != "latest" && s.Start < from {
+			from = s.Start
+		}
+	}
+	return from, warmUp
+}

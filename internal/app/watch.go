@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"insolite/internal/bundle"
+	"insolite/rules"
+)
+
+// filePoll is how often the rules on disk are looked at.
+const filePoll = 2 * time.Second
+
+// watchFiles publishes the rules on disk when they change while the service runs. A broken set leaves the running one alone.
+func (s *Service) watchFiles(ctx context.Context) {
+	tick := time.NewTicker(filePoll)
+	defer tick.Stop()
+	b, err := s.o.Project.Bundle()
+	if err != nil {
+		s.log.Error("watch the rules", "error", err)
+		return
+	}
+	known, err := b.Hash()
+	if err != nil {
+		s.log.Error("watch the rules", "error", err)
+		return
+	}
+	told := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		p, list := LoadProject(s.config.Path, s.o.Project.rulePaths, rules.Options{})
+		if p == nil {
+			if text := list.Err().Error(); text != told {
+				s.log.Error("the changed rules have errors; the running ones stay", "problems", text)
+				told = text
+			}
+			continue
+		}
+		told = ""
+		if hash, err := s.publishChange(ctx, p, known); err != nil {
+			s.log.Error("publish the changed rules", "error", err)
+		} else {
+			known = hash
+		}
+	}
+}
+
+// publishChange publishes a project's bundle unless it is the known one.
+func (s *Service) publishChange(ctx context.Context, p *Project, known bundle.Hash) (bundle.Hash, error) {
+	b, err := p.Bundle()
+	if err != nil {
+		return known, err
+	}
+	hash, err := b.Hash()
+	if err != nil || hash == known {
+		return known, err
+	}
+	number, err := s.bundles.publish(ctx, b)
+	if err != nil {
+		return known, err
+	}
+	s.log.Info("rules published", "bundle", number, "rules", len(p.Set.Rules))
+	return hash, nil
+}
