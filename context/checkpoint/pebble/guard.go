@@ -39,11 +39,28 @@ func (s *Store) commit(b *pebble.Batch, o *pebble.WriteOptions) (err error) {
 			panic(p)
 		}
 		if err != nil {
-			err = fmt.Errorf("%w: %s has failed: %w; see to the disk and start anew", checkpoint.ErrDoubt, s.opts.Dir, err)
-			s.broken.CompareAndSwap(nil, &err)
+			s.stuck.Store(true)
+			s.fail(err)
 		}
+		err = s.failure() // of the log too, of which pebble does not learn
 	}()
 	return b.Commit(o)
+}
+
+// fail breaks the store, for the first error that it is given.
+func (s *Store) fail(err error) {
+	err = fmt.Errorf("%w: %s has failed: %w; see to the disk and start anew", checkpoint.ErrDoubt, s.opts.Dir, err)
+	if s.broken.CompareAndSwap(nil, &err) {
+		s.opts.Log("checkpoint store: %v", err)
+	}
+}
+
+// failure returns why the store is broken, or nil.
+func (s *Store) failure() error {
+	if err := s.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // usable returns why the store cannot be used. The caller holds s.use.
@@ -51,10 +68,7 @@ func (s *Store) usable() error {
 	if s.closed {
 		return checkpoint.ErrClosed
 	}
-	if err := s.broken.Load(); err != nil {
-		return *err
-	}
-	return nil
+	return s.failure()
 }
 
 // fatal is what pebble cannot go on from.

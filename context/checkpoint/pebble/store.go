@@ -14,8 +14,8 @@
 // Memory is [Options.CacheBytes], two memtables of 16 MiB, and the indexes and filters of tables in use. Every write first asks the file
 // system for its free space; below [Options.MinFreeBytes] it returns checkpoint.ErrFull and writes nothing, so that a full disk pauses a
 // task instead of breaking the database. Should the disk fill up nevertheless, or fail, the store is broken until it is opened anew: the
-// write returns checkpoint.ErrDoubt with the cause. A failure in pebble's own background work on its manifest ends the process, which is
-// what a crash does, and the next start says what is wrong.
+// write, or the next call, returns checkpoint.ErrDoubt with the cause. A failure to write pebble's manifest ends the process, which is what a
+// crash does, and the next start says what is wrong.
 //
 // # Speed
 //
@@ -78,6 +78,7 @@ type Store struct {
 	opts   Options
 	db     *pebble.DB
 	broken atomic.Pointer[error] // set once a write has failed
+	stuck  atomic.Bool           // pebble has given up within a write
 	use    sync.RWMutex          // held for reading by each call, for writing by Close
 	closed bool
 
@@ -122,7 +123,7 @@ func Open(opts Options) (*Store, error) {
 
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:                    s.opts.fs,
+		FS:                    &watchedFS{s.opts.fs, s.fail, func() bool { return s.broken.Load() != nil }},
 		Merger:                newMerger(),
 		CacheSize:             s.opts.CacheBytes + 2*int64(s.opts.memTable), // pebble takes its memtables out of the cache
 		MemTableSize:          s.opts.memTable,
@@ -171,10 +172,11 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if err := s.broken.Load(); err != nil {
-		return *err // pebble may hold its locks: what is left of it must not be touched
+	err := s.failure()
+	if s.stuck.Load() {
+		return err // pebble may hold its locks: what is left of it must not be touched
 	}
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(err, s.db.Close()); err != nil {
 		return fmt.Errorf("close checkpoint store %s: %w", s.opts.Dir, err)
 	}
 	return nil

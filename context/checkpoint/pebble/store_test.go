@@ -4,13 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"insolite/context/checkpoint"
 	"insolite/context/checkpoint/checkpointtest"
@@ -212,68 +209,4 @@ func TestOpenRefusals(t *testing.T) {
 		t.Errorf("held by this process: %v", err)
 	}
 	must(t, first.Close())
-}
-
-// smallDisk has as much free space as it is told.
-type smallDisk struct {
-	vfs.FS
-	free atomic.Uint64
-}
-
-func (d *smallDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
-	return vfs.DiskUsage{AvailBytes: d.free.Load()}, nil
-}
-
-// Little space: writes are refused and succeed later, reads go on.
-func TestLittleSpace(t *testing.T) {
-	disk := &smallDisk{FS: vfs.NewMem()}
-	disk.free.Store(1 << 40)
-	s := open(t, disk)
-	task := mustOpen(t, s, id)
-	must(t, task.Write(t.Context(), []checkpoint.Item{at("a", 1, "A")}))
-	disk.free.Store(100 << 20)
-	for name, err := range map[string]error{
-		"write": task.Write(t.Context(), []checkpoint.Item{at("b", 1, "B")}),
-		"flip":  task.Flip(t.Context(), upTo(1)),
-	} {
-		if !errors.Is(err, checkpoint.ErrFull) || !strings.Contains(err.Error(), "data has 100 MiB left") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if got := count(t, task); got != 1 {
-		t.Errorf("%d contexts", got)
-	}
-	disk.free.Store(1 << 40)
-	must(t, task.Write(t.Context(), []checkpoint.Item{at("b", 1, "B")}))
-	must(t, task.Flip(t.Context(), upTo(1)))
-}
-
-// The disk is full although it had told of space: the store is broken, and what was acknowledged is there when it is opened anew.
-func TestDiskFails(t *testing.T) {
-	memory := vfs.NewCrashableMem()
-	var full atomic.Bool
-	disk := errorfs.Wrap(memory, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if full.Load() && strings.HasSuffix(op.Path, ".log") && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
-			return syscall.ENOSPC
-		}
-		return nil
-	}))
-	s := open(t, disk)
-	task, other := mustOpen(t, s, id), mustOpen(t, s, checkpoint.TaskID{App: "other"})
-	must(t, task.Write(t.Context(), []checkpoint.Item{at("a", 1, "A")}))
-	must(t, task.Flip(t.Context(), upTo(1)))
-	full.Store(true)
-	if err := task.Flip(t.Context(), upTo(2)); !errors.Is(err, checkpoint.ErrDoubt) || !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("flip on a full disk: %v", err)
-	}
-	full.Store(false)
-	for name, err := range map[string]error{"flip again": task.Flip(t.Context(), upTo(2)), "another task": other.Flip(t.Context(), upTo(1)), "close": s.Close()} {
-		if !errors.Is(err, checkpoint.ErrDoubt) || !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	task = mustOpen(t, open(t, memory.CrashClone(vfs.CrashCloneCfg{})), id)
-	if m, err := task.Meta(t.Context()); err != nil || m == nil || m.Y.Offset != 1 || count(t, task) != 1 {
-		t.Errorf("after a new start: %+v, %v", m, err)
-	}
 }
