@@ -33,6 +33,7 @@ var layers = map[string]int{
 	"internal/backtest": 6, "internal/meter": 6, "internal/config": 6,
 	"rules/ruletest": 7, "internal/app": 7,
 	"cmd/detector":       8,
+	"bench/reference":    2, // the job by which cost is measured
 	"internal/oracle":    9, // serves tests only
 	"internal/kafkatest": 9, // serves tests only
 }
