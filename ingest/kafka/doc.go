@@ -68,6 +68,10 @@
 //
 // # Limits
 //
+// [Client.CommittedOffset] waits for open transactions without end of its own: give it a deadline, and show the error. Kafka 4.3 with a single
+// broker, killed between a commit and the commit's markers, drops the markers when it starts, and that transaction stays open for ever: its
+// records cannot be read as committed, its offset stays unstable. No client can undo that; clusters of several brokers are not known to.
+//
 // Records in the formats before Kafka 0.11 are refused. A response is at most 100 MiB, so a record batch cannot be larger. Names and passwords
 // for SCRAM are printable ASCII. Kerberos is not supported.
 package kafka
