@@ -59,6 +59,37 @@ func warm(b *testing.B) (*engine.Engine, *job) {
 	return e, job
 }
 
+// The reference job allocates nothing for an event, alerts and the memory of new keys apart.
+func TestReferenceJobAllocatesLittle(t *testing.T) {
+	e, err := engine.New(compile(t, referenceConfig, referenceRules).Plans[0], engine.Options{MemoryHint: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := newReference(10_000, 2_000_000)
+	var before, after runtime.MemStats
+	var mallocs uint64
+	const warm, measured, size = 10, 10, 2000
+	for i := range warm + measured {
+		batch := job.next(size)
+		runtime.ReadMemStats(&before)
+		if err := e.Replay(batch); err != nil { // as Step, but no alert is written
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if i >= warm {
+			mallocs += after.Mallocs - before.Mallocs
+		}
+	}
+	perEvent := float64(mallocs) / (measured * size)
+	t.Logf("%.4f allocations an event", perEvent)
+	if perEvent > 0.03 {
+		t.Errorf("%v allocations an event, at most 0.03 are allowed", perEvent)
+	}
+	if n := e.Watermark(); n == event.NoTime {
+		t.Error("nothing was stepped")
+	}
+}
+
 // processor returns how much time the process has had on processors, which other processes disturb less than they do a clock.
 func processor(b *testing.B) time.Duration {
 	var u syscall.Rusage
