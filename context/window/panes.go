@@ -35,6 +35,7 @@ func (c *Cell) run(head, tail []byte) run {
 		if s := int(le.Uint16(head[4:])); s != 0 {
 			r.stride = s
 		}
+		r.reserve = c.wideFoldSize(&r)
 	}
 	return r
 }
@@ -62,6 +63,7 @@ func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, w
 		return 0
 	}
 	r := c.run(head, tail)
+	c.dropWideFold(&r)
 	i := r.after(p) - 1
 	if i < 0 || r.key(i) != p {
 		if i, need = c.open(&r, i+1, p, watermark); need > 0 || i < 0 {
@@ -74,8 +76,11 @@ func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, w
 		}
 	}
 	c.agg.add(r.at(i)[c.keyLen:], v)
-	if c.folds && p < c.foldEnd(head) {
+	switch {
+	case c.folds && p < c.foldEnd(head):
 		c.addFolded(head, p, v)
+	case c.distinct:
+		c.addWideFold(&r, p, v)
 	}
 	return 0
 }
@@ -97,6 +102,9 @@ func (c *Cell) open(r *run, i int, p int64, watermark event.Time) (at, need int)
 		if r.n-gone >= c.max {
 			c.Drops.Panes++
 			gone++
+			if c.distinct {
+				setFlags(r.head, 0)
+			}
 		}
 		c.forget(r, gone)
 		i = max(0, i-gone)
@@ -257,6 +265,11 @@ func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.
 		fold := head[foldState:]
 		c.agg.read(fold, agg, &dst[0])
 		read.Samples = int(samples(fold))
+		return read
+	}
+	if fold := c.wideFold(&r, p); fold != nil {
+		c.Folded++
+		read.Samples = c.agg.both(fold, r.at(r.n - 1)[c.keyLen:], agg, &dst[0])
 		return read
 	}
 	acc := c.zeroed()

@@ -10,6 +10,7 @@ type run struct {
 	first, n   int
 	base       int64
 	shift      uint8
+	reserve    int // bytes at the tail's end that entries leave free
 }
 
 func (r *run) set(first, n int) {
@@ -66,7 +67,7 @@ func (r *run) after(k int64) int {
 }
 
 // full reports whether there is no place behind the last entry.
-func (r *run) full() bool { return (r.first+r.n+1)*r.stride > len(r.tail) }
+func (r *run) full() bool { return (r.first+r.n+1)*r.stride+r.reserve > len(r.tail) }
 
 // dropFront forgets the first n entries.
 func (r *run) dropFront(n int) {
@@ -82,12 +83,12 @@ func (r *run) room() (need int) {
 	if !r.full() {
 		return 0
 	}
-	if r.first > 0 && r.first >= r.n/8 { // moving the rest is paid for by the entries that left
+	if r.first > 0 && r.first >= r.n/8 && (r.n+1)*r.stride+r.reserve <= len(r.tail) { // moving the rest is paid for by the entries that left
 		copy(r.tail, r.tail[r.first*r.stride:(r.first+r.n)*r.stride])
 		r.set(0, r.n)
 		return 0
 	}
-	return (r.first + r.n + 1) * r.stride
+	return (r.first+r.n+1)*r.stride + r.reserve
 }
 
 // insert opens an entry at place i, zero but for its key; there must be room.
@@ -112,8 +113,8 @@ func (r *run) remove(i int) {
 
 // widen spreads the entries to a larger stride, or returns the bytes that the tail needs for it. The new bytes of each entry are zero.
 func (r *run) widen(stride int) (need int) {
-	if r.n*stride > len(r.tail) {
-		return r.n * stride
+	if need := r.n*stride + r.reserve; need > len(r.tail) {
+		return need
 	}
 	if r.first > 0 {
 		copy(r.tail, r.tail[r.first*r.stride:(r.first+r.n)*r.stride])
