@@ -9,6 +9,7 @@ import (
 	"insolite/bench/reference"
 	"insolite/ingest"
 	"insolite/internal/engine"
+	"insolite/internal/event"
 )
 
 // job makes batches of the reference job.
@@ -61,11 +62,11 @@ func warm(b *testing.B) (*engine.Engine, *job) {
 
 // The reference job allocates nothing for an event, alerts and the memory of new keys apart.
 func TestReferenceJobAllocatesLittle(t *testing.T) {
-	e, err := engine.New(compile(t, referenceConfig, referenceRules).Plans[0], engine.Options{MemoryHint: 10_000})
+	e, err := engine.New(compile(t, string(reference.Config), string(reference.Rules)).Plans[0], engine.Options{MemoryHint: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	job := newReference(10_000, 2_000_000)
+	job := &job{payments: reference.New(reference.Options{Keys: 10_000})}
 	var before, after runtime.MemStats
 	var mallocs uint64
 	const warm, measured, size = 10, 10, 2000
