@@ -164,7 +164,12 @@ func retry(ctx context.Context, op string, f func() error) error {
 		if !passing(err) {
 			return fmt.Errorf("%s: %w", op, meaning(err))
 		}
-		if sleep(ctx, backoff(failures)) != nil {
+		pause := backoff(failures)
+		if errors.Is(err, sarama.ErrConcurrentTransactions) {
+			// The markers of the transaction before are being written, a matter of milliseconds: the common case under load.
+			pause = min(pause, time.Millisecond<<min(failures-1, 5))
+		}
+		if sleep(ctx, pause) != nil {
 			return fmt.Errorf("%s: %w; last: %w", op, ctx.Err(), meaning(err))
 		}
 	}
