@@ -45,6 +45,9 @@ func corpora(t testing.TB) []*corpus {
 	}
 	read := func(p string) ([]byte, error) { return fs.ReadFile(examples.FS, filepath.ToSlash(p)) }
 	for _, f := range folders {
+		if !f.IsDir() {
+			continue
+		}
 		cfg, list := config.Load(path.Join(f.Name(), "insolite.yaml"), config.Options{ReadFile: read, Env: func(string) (string, bool) { return "", false }})
 		if err := list.Err(); err != nil {
 			t.Fatal(err)

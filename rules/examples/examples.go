@@ -6,12 +6,14 @@
 //   - logins: two kinds of event in one topic; distinct addresses and devices, lists of exceptions
 //   - sensors: windows by number of events, deltas, drift, exact windows; time as a number
 //
+// insolite.yaml beside them is all of them in one deployment.
+//
 // Every rule has tests beside it, at least one of which has to stay silent.
 package examples
 
 import "embed"
 
-// FS holds the folders, as in payments/insolite.yaml, payments/rules.yaml and payments/lists/moving_terminals.txt.
+// FS holds insolite.yaml and the folders, as in payments/insolite.yaml, payments/rules.yaml and payments/lists/moving_terminals.txt.
 //
-//go:embed pizza payments logins sensors
+//go:embed insolite.yaml pizza payments logins sensors
 var FS embed.FS

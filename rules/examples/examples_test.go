@@ -7,6 +7,8 @@ import (
 	"maps"
 	"path"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 
 	"insolite/ingest"
@@ -49,6 +51,36 @@ func load(t *testing.T, name, only string, instead *lookup.Set) *rules.Set {
 	return set
 }
 
+// The deployment of all examples has their sources and rules as they are, but for how its history is read.
+func TestAllTogether(t *testing.T) {
+	all := load(t, ".", "", nil)
+	rules := 0
+	for _, name := range []string{"pizza", "payments", "logins", "sensors"} {
+		one := load(t, name, "", nil)
+		for _, want := range one.Sources {
+			i := slices.IndexFunc(all.Sources, func(s *event.Source) bool { return s.Name == want.Name })
+			if i < 0 {
+				t.Errorf("%s is missing", want.Name)
+				continue
+			}
+			got := *all.Sources[i]
+			got.WarmUp = want.WarmUp
+			if !reflect.DeepEqual(&got, want) {
+				t.Errorf("%s differs:\n got %+v\nwant %+v", want.Name, &got, want)
+			}
+		}
+		for _, want := range one.Rules {
+			rules++
+			if got := all.Rule(want.ID); got == nil || got.Version != want.Version {
+				t.Errorf("rule %s is missing or another one", want.ID)
+			}
+		}
+	}
+	if len(all.Rules) != rules {
+		t.Errorf("%d rules, want %d", len(all.Rules), rules)
+	}
+}
+
 func fail(t *testing.T, list *diag.List) {
 	t.Helper()
 	for _, p := range list.Sorted() {
@@ -66,6 +98,9 @@ func TestExamplesLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range folders {
+		if !f.IsDir() {
+			continue
+		}
 		t.Run(f.Name(), func(t *testing.T) {
 			set := load(t, f.Name(), "", nil)
 			if len(set.Rules) < 3 {

@@ -176,6 +176,9 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range folders {
+		if !folder.IsDir() {
+			continue
+		}
 		t.Run(folder.Name(), func(t *testing.T) { testExample(t, folder.Name()) })
 	}
 }
