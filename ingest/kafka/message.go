@@ -9,7 +9,7 @@ import (
 	"insolite/internal/event"
 )
 
-// Message is a record to be produced. Its bytes must not change until the producer has sent them.
+// Message is a record to be produced. Key, Value and Headers must not change until they are sent: by Commit, or when Produce returns.
 type Message struct {
 	Topic     string
 	Pinned    bool            // Partition says where it goes; else its key decides, as Java's producers do; without a key, its value
@@ -44,7 +44,8 @@ func (m *Message) partition(partitions int) event.Partition {
 
 // pending gathers the messages for one partition until they are sent as one record batch.
 type pending struct {
-	messages []*Message
+	messages []Message // copies: the caller's slice is the caller's
+	order    []int     // which message of the round each of them is
 	bytes    int
 }
 
@@ -56,14 +57,14 @@ func (p *pending) recordBatch(codec sarama.CompressionCodec, now time.Time) *sar
 		}
 		return m.Timestamp.Std()
 	}
-	first := at(p.messages[0])
+	first := at(&p.messages[0])
 	rb := &sarama.RecordBatch{
 		Version: 2, Codec: codec, CompressionLevel: sarama.CompressionLevelDefault, LastOffsetDelta: int32(len(p.messages) - 1),
 		FirstTimestamp: first, MaxTimestamp: first, Records: make([]*sarama.Record, len(p.messages)),
 	}
 	records := make([]sarama.Record, len(p.messages))
-	for i, m := range p.messages {
-		r := &records[i]
+	for i := range p.messages {
+		r, m := &records[i], &p.messages[i]
 		r.OffsetDelta, r.Key, r.Value = int64(i), m.Key, m.Value
 		t := at(m)
 		if t.After(rb.MaxTimestamp) {

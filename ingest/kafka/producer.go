@@ -60,20 +60,16 @@ func (p *Producer) run(ctx context.Context, messages []Message, offsets []event.
 		}
 		n++
 	}
-	index := map[*Message]int{}
-	for i := range messages[:n] {
-		index[&messages[i]] = i
-	}
-	order := map[TopicPartition][]*Message{}
+	order := map[TopicPartition][]int{}
 	for tp, q := range p.w.queue {
-		order[tp] = q.messages
+		order[tp] = q.order
 	}
 	first, err := p.w.write(ctx, p.w.batches())
-	for tp, queued := range order {
-		for i, m := range queued {
-			offsets[index[m]] = -1
+	for tp, indexes := range order {
+		for i, index := range indexes {
+			offsets[index] = -1
 			if first[tp] >= 0 {
-				offsets[index[m]] = first[tp] + event.Offset(i)
+				offsets[index] = first[tp] + event.Offset(i)
 			}
 		}
 	}

@@ -155,7 +155,7 @@ func (t *Transaction) Abort(ctx context.Context) error {
 		return nil
 	}
 	clear(t.queue)
-	t.bytes = 0
+	t.bytes, t.queued = 0, 0
 	if _, err := t.end(ctx, false); err != nil {
 		return t.fail("abort", false, err)
 	}

@@ -26,6 +26,7 @@ type writer struct {
 	next   map[TopicPartition]int32 // sequence numbers
 	queue  map[TopicPartition]*pending
 	bytes  int
+	queued int // messages
 }
 
 func (c *Client) newWriter(txnID *string) writer {
@@ -34,7 +35,7 @@ func (c *Client) newWriter(txnID *string) writer {
 
 // reset forgets what is queued and takes a new identity.
 func (w *writer) reset(id int64, epoch int16) {
-	w.id, w.epoch, w.bytes = id, epoch, 0
+	w.id, w.epoch, w.bytes, w.queued = id, epoch, 0, 0
 	w.next, w.queue = map[TopicPartition]int32{}, map[TopicPartition]*pending{}
 }
 
@@ -53,7 +54,9 @@ func (w *writer) add(ctx context.Context, m *Message) (full bool, err error) {
 	if len(p.messages) > 0 && p.bytes+size > w.client.opts.BatchBytes || w.bytes > flushBytes {
 		return true, nil
 	}
-	p.messages = append(p.messages, m)
+	p.messages = append(p.messages, *m)
+	p.order = append(p.order, w.queued)
+	w.queued++
 	p.bytes += size
 	w.bytes += size
 	return false, nil
@@ -93,7 +96,7 @@ func (w *writer) batches() map[TopicPartition]*sarama.RecordBatch {
 		out[tp] = rb
 	}
 	clear(w.queue)
-	w.bytes = 0
+	w.bytes, w.queued = 0, 0
 	return out
 }
 
