@@ -7,6 +7,9 @@
 // What the alerts say is what `run` would have put on the topic for a partition 0 with these records: a line's number is its offset. Files
 // have no timestamps beside the event times, so max_ahead does not apply, and lateness is judged by event times alone. The inputs share one
 // time: what one of them shows to have passed has passed for all.
+//
+// [Runner.Partition] does the same with the records of a topic's partition, which have their own timestamps; each partition has its own time.
+// [Runner.ExplainFile] and [Runner.ExplainPartition] tell what becomes of a single record after all before it.
 package backtest
 
 import (
@@ -38,12 +41,16 @@ type Input struct {
 type Runner struct {
 	set     *rules.Set
 	options Options
-	engines map[string]*engine.Engine // by topic; those that an enabled rule reads
+	engines map[string]*engine.Engine // of files, by topic; those that an enabled rule reads
+	tasks   []*engine.Engine          // all of them, in the order in which they began
 	out     engine.Output
 }
 
 // New returns a runner at the beginning of time.
 func New(set *rules.Set, o Options) (*Runner, error) {
+	if o.BatchMax <= 0 {
+		o.BatchMax = batchMax
+	}
 	r := &Runner{set: set, options: o, engines: map[string]*engine.Engine{}}
 	for _, p := range set.Plans {
 		e, err := engine.New(p, engine.Options{Files: true})
@@ -51,8 +58,21 @@ func New(set *rules.Set, o Options) (*Runner, error) {
 			return nil, err
 		}
 		r.engines[p.Topic] = e
+		r.tasks = append(r.tasks, e)
 	}
 	return r, nil
+}
+
+const batchMax = 1024
+
+// Tasks returns the engines: those of the files' topics that enabled rules read, then those of the partitions.
+func (r *Runner) Tasks() []*engine.Engine { return r.tasks }
+
+// Until lets time pass up to t in every task, as an event of that time would; what comes later than that is to be below nobody's watermark.
+func (r *Runner) Until(t event.Time) {
+	for _, e := range r.tasks {
+		e.RaiseWatermark(t)
+	}
 }
 
 // Engine returns the engine of a topic; nil when no enabled rule reads it.
@@ -62,7 +82,7 @@ func (r *Runner) Engine(topic string) *engine.Engine { return r.engines[topic] }
 func (r *Runner) Files(inputs []Input) ([]replay.File, error) {
 	var files []replay.File
 	for _, in := range inputs {
-		topic, err := r.topic(in.Name)
+		topic, err := r.Topic(in.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -77,8 +97,8 @@ func (r *Runner) Files(inputs []Input) ([]replay.File, error) {
 	return files, nil
 }
 
-// topic returns the topic that a name stands for.
-func (r *Runner) topic(name string) (string, error) {
+// Topic returns the topic that a name stands for: that of the source, or the topic itself.
+func (r *Runner) Topic(name string) (string, error) {
 	var names []string
 	for _, s := range r.set.Sources {
 		if s.Name == name || s.Topic == name {

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"insolite/internal/event"
+	"insolite/loadgen"
+)
+
+// label is the truth about an anomaly: the rule that has to alert at this record.
+type label struct {
+	Rule      string `json:"rule"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"` // -1: stored, but where is not known
+	Key       string `json:"key"`
+	At        string `json:"at"`
+}
+
+func (l *label) line() []byte {
+	b, _ := json.Marshal(l) // texts and numbers
+	return b
+}
+
+func newLabel(e *loadgen.Event, topic string) *label {
+	return &label{Rule: e.Label, Topic: topic, Key: string(e.Key), At: string(event.AppendTime(nil, e.At, 0))}
+}
+
+// lineSink prints events, and labels into a file.
+type lineSink struct {
+	out    *bufio.Writer
+	file   *os.File // nil: no labels
+	labels *bufio.Writer
+	n      int64
+}
+
+func newLineSink(w io.Writer, labels string) (*lineSink, error) {
+	s := &lineSink{out: bufio.NewWriterSize(w, 64<<10)}
+	if labels != "" {
+		f, err := os.Create(labels)
+		if err != nil {
+			return nil, invalid("--labels: %w", err)
+		}
+		s.file, s.labels = f, bufio.NewWriter(f)
+	}
+	return s, nil
+}
+
+func (s *lineSink) add(_ context.Context, e *loadgen.Event, _ event.Time) error {
+	if e.Label != "" && s.labels != nil {
+		l := newLabel(e, e.Topic)
+		l.Offset = s.n
+		if _, err := s.labels.Write(append(l.line(), '\n')); err != nil {
+			return fmt.Errorf("write labels: %w", err)
+		}
+	}
+	s.n++
+	_, err := s.out.Write(append(e.Value, '\n'))
+	if err != nil {
+		return fmt.Errorf("write events: %w", err)
+	}
+	return nil
+}
+
+func (s *lineSink) idle(ctx context.Context, wait time.Duration) {
+	_ = s.out.Flush() // an error stays and is told by the next write
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+}
+
+func (s *lineSink) finish(context.Context, *generateReport) error {
+	err := s.out.Flush()
+	if s.file != nil {
+		err = errors.Join(err, s.labels.Flush(), s.file.Close())
+	}
+	return err
+}
