@@ -198,7 +198,7 @@ func (d *Demo) run(ctx context.Context) error {
 	failed := make(chan error, len(writers)+1)
 	group.Go(func() { failed <- d.tell(live, p) })
 	for _, w := range writers {
-		group.Go(func() { failed <- w.live(live) })
+		group.Go(func() { failed <- w.live(live) }) // what fails behind the end is not read
 	}
 	var err error
 	select {
@@ -284,9 +284,6 @@ func (w *demoWriter) live(ctx context.Context) error {
 		}
 		w.add()
 		if err := w.flush(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			return fmt.Errorf("write events: %w", err)
 		}
 		w.generator.Next(&w.next)
