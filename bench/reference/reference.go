@@ -61,7 +61,7 @@ func New(o Options) *Generator {
 		o.Keys = 1_000_000
 	}
 	random := rand.New(rand.NewPCG(1, o.Seed))
-	start := event.Time(time.Date(2026, 10, 15, 0, 0, 0, 0, time.UTC).UnixNano())
+	start := event.Time(time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC).UnixNano())
 	return &Generator{
 		random: random, keys: uint64(o.Keys), at: start, record: ingest.Record{Offset: -1},
 		zipf: rand.NewZipf(random, 1.1, 20, uint64(o.Keys)-1),

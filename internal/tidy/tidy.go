@@ -34,6 +34,7 @@ var layers = map[string]int{
 	"rules/ruletest": 7, "internal/app": 7,
 	"cmd/detector":       8,
 	"bench/reference":    2, // the job by which cost is measured
+	"bench":              9, // tests only
 	"internal/oracle":    9, // serves tests only
 	"internal/kafkatest": 9, // serves tests only
 }
