@@ -30,6 +30,7 @@ type loop struct {
 
 	mu    sync.Mutex
 	feeds []*Feed
+	fresh bool // a feed came since the last request: more may follow, so the next request is not to be a long one
 	ended bool
 
 	// Of the loop's goroutine: after a response that could not be decoded, feeds are asked one at a time, to find the one that is at fault.
@@ -42,7 +43,7 @@ func (l *loop) add(feed *Feed) {
 	ended := l.ended
 	if !ended {
 		feed.holder.Store(l)
-		l.feeds = append(l.feeds, feed)
+		l.feeds, l.fresh = append(l.feeds, feed), true
 	}
 	l.mu.Unlock()
 	if ended {
@@ -114,8 +115,8 @@ func (l *loop) choose() time.Duration {
 			l.chosen = append(l.chosen, f)
 		}
 	}
-	if len(l.chosen) < len(l.feeds) {
-		wait = min(wait, busyWait)
+	if len(l.chosen) < len(l.feeds) || l.fresh {
+		wait, l.fresh = min(wait, busyWait), false
 	}
 	for len(l.suspects) > 0 {
 		f := l.suspects[0]
