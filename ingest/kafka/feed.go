@@ -17,6 +17,9 @@ type Batch struct {
 	feed    *Feed
 }
 
+// Size is the bytes of its keys, values and headers.
+func (b *Batch) Size() int { return b.Bytes - len(b.Records)*recordOverheadBytes }
+
 // Release gives the batch's credit back and its memory to the next batch. Every batch is released once, by whoever holds it; nothing of it
 // may be used afterwards.
 func (b *Batch) Release() {
@@ -48,6 +51,7 @@ type Feed struct {
 	holder  atomic.Pointer[loop]
 
 	high, stable, earliest atomic.Int64
+	busy, away             atomic.Uint64 // pauses
 	trouble                atomic.Pointer[error]
 
 	// Of the goroutine that holds the feed: a broker's loop, or the router.
@@ -55,6 +59,7 @@ type Feed struct {
 	epoch    int32 // of the leader, as the metadata say
 	maxBytes int32 // grows while a record does not fit
 	failures int   // in a row
+	full     bool  // it was left out of the last fetch
 }
 
 // Batches is where the batches come. It is closed when the feed has ended: then see [Feed.Err].
@@ -80,6 +85,9 @@ func (f *Feed) LastStable() event.Offset { return event.Offset(f.stable.Load()) 
 
 // Earliest is the first offset of the partition's log as last heard; -1: not yet heard.
 func (f *Feed) Earliest() event.Offset { return event.Offset(f.earliest.Load()) }
+
+// Pauses counts the times that the feed was left out of fetching: busy, because what it was given is not released; away, because of a trouble.
+func (f *Feed) Pauses() (busy, away uint64) { return f.busy.Load(), f.away.Load() }
 
 // Close ends the feed. Batches is closed soon; those still in it, or held, may be released or not.
 func (f *Feed) Close() {
@@ -115,7 +123,9 @@ func (f *Feed) end(err error) {
 }
 
 func (f *Feed) inTrouble(err error) {
-	f.failures++
+	if f.failures++; f.failures == 1 {
+		f.away.Add(1)
+	}
 	f.trouble.Store(&err)
 }
 

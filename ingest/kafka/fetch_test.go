@@ -58,6 +58,9 @@ func TestTroubleIsShown(t *testing.T) {
 	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "in", Err: kerr.TopicAuthorizationFailed, Count: -1})
 	feed := f.Add("in", 0, 0)
 	until(t, func() bool { return feed.Trouble() != nil })
+	if busy, away := feed.Pauses(); busy != 0 || away != 1 {
+		t.Errorf("%d and %d pauses, want one because of the trouble", busy, away)
+	}
 }
 
 // until waits for something observable.
@@ -126,6 +129,10 @@ func TestCredit(t *testing.T) {
 	defer f.Close()
 	slow, quick := f.Add("in", 0, 0), f.Add("in", 1, 0)
 	take(t, quick, 600)
+	until(t, func() bool { busy, _ := slow.Pauses(); return busy > 0 })
+	if busy, away := quick.Pauses(); away != 0 {
+		t.Errorf("the quick one paused %d and %d times", busy, away)
+	}
 	held := 0
 	var batches []*Batch
 	for len(slow.Batches()) > 0 {

@@ -15,6 +15,7 @@ type gate struct {
 	mu         sync.Mutex
 	joining    bool
 	generation int32
+	joins      uint64 // generations joined
 	holds      int
 	changed    chan struct{} // closed and replaced at every change
 }
@@ -74,7 +75,12 @@ func (g *gate) join(atMost time.Duration) {
 
 // joined ends a join.
 func (g *gate) joined(generation int32) {
-	g.change(func() { g.joining, g.generation = false, generation })
+	g.change(func() {
+		if generation != g.generation {
+			g.joins++
+		}
+		g.joining, g.generation = false, generation
+	})
 }
 
 // present is the generation last joined.
@@ -82,6 +88,13 @@ func (g *gate) present() int32 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.generation
+}
+
+// joinCount is how many generations were joined.
+func (g *gate) joinCount() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.joins
 }
 
 // gatedStrategy is sarama's cooperative-sticky assignment, with the gate at the only two places that sarama calls before a join and after it.

@@ -161,6 +161,9 @@ func (m *Membership) Trouble() error {
 	return nil
 }
 
+// Rebalances is how many generations of the group this member has been in; 0: it has not joined yet.
+func (m *Membership) Rebalances() uint64 { return m.gate.joinCount() }
+
 // consume is a member until ctx ends, one session after another.
 func (m *Membership) consume(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {

@@ -77,7 +77,7 @@ func TestCooperativeRebalance(t *testing.T) {
 	t.Parallel()
 	c := dial(t, quickGroup(t).ListenAddrs(), shortSession)
 	b := newBook(t)
-	join(t, c, b.run("first"))
+	first := join(t, c, b.run("first"))
 	b.wait("first", 4)
 	second := join(t, c, b.run("second"))
 	b.wait("second", 2)
@@ -87,6 +87,9 @@ func TestCooperativeRebalance(t *testing.T) {
 	ok(t, second.Stop(testContext(t)))
 	ok(t, second.Stop(testContext(t)))
 	b.wait("first", 4)
+	if n := first.Rebalances(); n < 3 {
+		t.Errorf("the first was in %d generations, want one alone, one with the second and one alone again", n)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for name, causes := range b.ends {

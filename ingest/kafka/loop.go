@@ -111,9 +111,14 @@ func (l *loop) choose() time.Duration {
 	wait := l.fetcher.client.opts.FetchWait
 	l.chosen = l.chosen[:0]
 	for _, f := range l.feeds {
-		if f.ready() {
+		ready := f.ready()
+		switch {
+		case ready:
 			l.chosen = append(l.chosen, f)
+		case !f.full:
+			f.busy.Add(1)
 		}
+		f.full = !ready
 	}
 	if len(l.chosen) < len(l.feeds) || l.fresh {
 		wait, l.fresh = min(wait, busyWait), false
