@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"insolite/internal/app"
 )
 
 func newVersion(g *global) *cobra.Command {
@@ -16,20 +17,13 @@ func newVersion(g *global) *cobra.Command {
 		Example: "  detector version\n  detector version -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			version, revision := app.Version()
 			v := struct {
 				Version  string `json:"version"`
 				Revision string `json:"revision"`
 				Go       string `json:"go"`
 				Platform string `json:"platform"`
-			}{"unknown", "unknown", runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				v.Version = info.Main.Version
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						v.Revision = s.Value
-					}
-				}
-			}
+			}{version, revision, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 			if g.output == "json" {
 				return json.NewEncoder(g.out).Encode(v)
 			}

@@ -37,6 +37,7 @@ type Keyspace struct {
 	free   []Handle
 	slabs  []slab
 	dirty  []Handle // in the order in which they became so; may have some that are clean again
+	stale  int      // how many are dirty
 	cursor int      // of Expire
 	swept  Ctx      // scratch of Expire
 	used   int64    // bytes of the blocks in use
@@ -183,6 +184,9 @@ func (k *Keyspace) remove(h Handle) {
 	k.table.remove(fingerprint(Hash(k.key(k.block(h)))), h)
 	k.slabs[m.class].put(m.block)
 	k.used -= int64(classes[m.class])
+	if m.flags&dirty != 0 {
+		k.stale--
+	}
 	m.flags &= listed
 	k.free = append(k.free, h)
 }
@@ -231,7 +235,15 @@ func (k *Keyspace) Dirty(yield func(Handle) bool) {
 }
 
 // MarkClean says that the context is as in the checkpoint.
-func (k *Keyspace) MarkClean(h Handle) { k.metas[h].flags &^= dirty }
+func (k *Keyspace) MarkClean(h Handle) {
+	if m := &k.metas[h]; m.flags&dirty != 0 {
+		m.flags &^= dirty
+		k.stale--
+	}
+}
+
+// DirtyLen returns how many contexts changed since they were marked clean.
+func (k *Keyspace) DirtyLen() int { return k.stale }
 
 // IsDirty reports whether the context changed since it was marked clean.
 func (k *Keyspace) IsDirty(h Handle) bool { return k.metas[h].flags&dirty != 0 }
@@ -240,6 +252,7 @@ func (k *Keyspace) markDirty(h Handle) {
 	m := &k.metas[h]
 	if m.flags&dirty == 0 {
 		m.flags |= dirty
+		k.stale++
 		if m.flags&listed == 0 {
 			m.flags |= listed
 			k.dirty = append(k.dirty, h)

@@ -1,15 +1,19 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"strings"
 	"time"
 
+	"insolite/ingest/kafka"
 	"insolite/internal/task"
 )
 
@@ -29,11 +33,16 @@ func (a *adminServer) URL() string { return "http://" + a.listener.Addr().String
 func (s *Service) startAdmin() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		s.refresh()
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		_ = s.registry.WritePrometheus(w) // the reader has gone
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.unhealthy(time.Now())) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.unready()) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.unhealthy()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, s.unready(r.Context())) })
+	mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(showConfig(s.config)) // the reader has gone
+	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -70,32 +79,93 @@ func answer(w http.ResponseWriter, reasons []string) {
 	fmt.Fprintln(w, strings.Join(reasons, "\n"))
 }
 
-// unhealthy says which tasks stand still although there is something to read: a restart may help.
-func (s *Service) unhealthy(now time.Time) []string {
+// present returns the tasks of this instance in the order of their partitions.
+func (s *Service) present() []*running {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Values(s.tasks), func(a, b *running) int { return compare(a.claim.TopicPartition, b.claim.TopicPartition) })
+}
+
+func compare(a, b kafka.TopicPartition) int {
+	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+}
+
+func (s *Service) membership() *kafka.Membership {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.member
+}
+
+// unhealthy says which tasks stand still although nothing from outside keeps them from going on: a restart may help. While Kafka is away, or
+// a person has to decide, it does not.
+func (s *Service) unhealthy() []string {
+	if m := s.membership(); m != nil && m.Trouble() != nil {
+		return nil
+	}
+	now := s.now()
 	var reasons []string
-	for _, t := range s.statuses() {
-		if t.Phase != task.Refused && !t.Progress.IsZero() && now.Sub(t.Progress) > progressLimit {
-			reasons = append(reasons, fmt.Sprintf("%s/%d is %s and has not moved for %s", t.Topic, t.Partition, t.Phase, now.Sub(t.Progress).Round(time.Second)))
+	for _, r := range s.present() {
+		t := r.Status()
+		still := now.Sub(t.Progress)
+		if t.Phase == task.Refused || t.Phase == task.Stopped || t.Progress.IsZero() || still < progressLimit || r.log.trouble() != nil {
+			continue
+		}
+		reasons = append(reasons, fmt.Sprintf("%s/%d is %s at %v of %d and has not moved for %s", t.Topic, t.Partition, t.Phase, t.Position, t.End, still.Round(time.Second)))
+	}
+	return reasons
+}
+
+// confirmWait is how long the group is waited for when it is asked whether a trouble is over.
+const confirmWait = time.Second
+
+// unready says why this instance does not do all of its work.
+func (s *Service) unready(ctx context.Context) []string {
+	var reasons []string
+	all := s.present()
+	switch m := s.membership(); {
+	case m == nil || m.Rebalances() == 0:
+		reasons = append(reasons, "the consumer group is not joined yet")
+	case m.Trouble() != nil && !confirmed(ctx, all):
+		reasons = append(reasons, fmt.Sprintf("the membership of the consumer group is in trouble: %v", m.Trouble()))
+	}
+	s.mu.Lock()
+	for _, at := range slices.SortedFunc(maps.Keys(s.waiting), compare) {
+		reasons = append(reasons, fmt.Sprintf("%v can't start: %v", at, s.waiting[at]))
+	}
+	s.mu.Unlock()
+	for _, r := range all {
+		if text := notWorking(r); text != "" {
+			reasons = append(reasons, text)
 		}
 	}
 	return reasons
 }
 
-// unready says why this instance does not do its work.
-func (s *Service) unready() []string {
-	var reasons []string
-	if s.member == nil {
-		reasons = append(reasons, "not joined yet")
-	} else if err := s.member.Trouble(); err != nil {
-		reasons = append(reasons, fmt.Sprintf("the membership is in trouble: %v", err))
+// confirmed reports whether the group still has this member: what was in trouble may be over.
+func confirmed(ctx context.Context, all []*running) bool {
+	if len(all) == 0 {
+		return false
 	}
-	for _, t := range s.statuses() {
-		switch {
-		case t.Phase == task.Refused:
-			reasons = append(reasons, t.Err.Error())
-		case t.Phase != task.Live:
-			reasons = append(reasons, fmt.Sprintf("%s/%d is %s", t.Topic, t.Partition, t.Phase))
-		}
+	ctx, cancel := context.WithTimeout(ctx, confirmWait)
+	defer cancel()
+	return all[0].claim.Confirm(ctx) == nil
+}
+
+// notWorking says why a task does not do its work; empty: it does.
+func notWorking(r *running) string {
+	t := r.Status()
+	name := fmt.Sprintf("%s/%d", t.Topic, t.Partition)
+	switch {
+	case t.Phase == task.Refused:
+		return t.Err.Error()
+	case t.Phase == task.Live && r.log.trouble() != nil:
+		return fmt.Sprintf("%s can't be read at the moment: %v", name, r.log.trouble())
+	case t.Phase == task.Live:
+		return ""
+	case t.Phase == task.Replaying:
+		return fmt.Sprintf("%s is replaying: it is at %v of %v", name, t.Position, t.Committed)
+	case t.Err != nil:
+		return fmt.Sprintf("%s is %s: %v", name, t.Phase, t.Err)
 	}
-	return reasons
+	return fmt.Sprintf("%s is %s", name, t.Phase)
 }

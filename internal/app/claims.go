@@ -15,22 +15,23 @@ import (
 // running is a task of this instance.
 type running struct {
 	*task.Task
-	claim *kafka.Claim
-	meter *taskMeter
+	claim  *kafka.Claim
+	log    *partitionLog
+	meter  *taskMeter
+	gauges *taskGauges
 }
 
 // runClaim runs the task of an assigned partition until the partition goes away.
 func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
-	start, err := s.start(ctx, claim.Topic)
-	if err != nil {
-		s.log.Error("a partition can't be run", "partition", claim.String(), "error", err)
+	start, ok := s.awaitStart(ctx, claim)
+	if !ok {
 		return
 	}
-	meter := newMeter(s.registry, claim.Topic)
-	defer meter.metrics.Close()
-	t := task.New(task.Options{
+	r := &running{claim: claim, meter: newTaskMeter(s.registry, claim.TopicPartition, s.now), gauges: newTaskGauges(s.registry, claim.TopicPartition),
+		log: &partitionLog{client: s.client, fetcher: s.fetcher, at: claim.TopicPartition, meter: newFeedMeter(s.registry, claim.Topic)}}
+	r.Task = task.New(task.Options{
 		App: s.config.App, Topic: claim.Topic, Partition: claim.Partition,
-		Log:      &partitionLog{client: s.client, fetcher: s.fetcher, at: claim.TopicPartition},
+		Log:      r.log,
 		Producer: s.producerOf(claim),
 		Group:    &taskGroup{client: s.client, claim: claim, journal: journalTopic(s.config), name: fmt.Sprintf("%s/%s/%d", s.config.App, claim.Topic, claim.Partition)},
 		Bundles:  topicBundles{s.bundles, claim.Topic},
@@ -39,13 +40,12 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		AlertsTopic: s.config.Alerts, ShadowTopic: shadowTopic(s.config), DeadLettersTopic: s.config.DeadLetters, JournalTopic: journalTopic(s.config),
 		AtLeastOnce: !s.config.ExactlyOnce, CommitInterval: s.config.CommitInterval, CheckpointInterval: s.config.State.CheckpointInterval,
 		Rebuild: s.config.State.OnMissing == "rebuild", AcceptEngine: s.o.AcceptEngine, Start: start,
-		Now: time.Now, Engine: engine.Version, Logger: s.log, Observe: meter.observe,
+		Now: s.now, Engine: engine.Version, Logger: s.log, Observer: r.meter,
 	})
-	r := &running{Task: t, claim: claim, meter: meter}
 	s.mu.Lock()
 	s.tasks[claim.TopicPartition] = r
 	s.mu.Unlock()
-	err = t.Run(ctx)
+	err := r.Run(ctx)
 	var refusal *task.Refusal
 	switch {
 	case errors.As(err, &refusal):
@@ -53,13 +53,51 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		return // it stays among the tasks, so that /readyz and the page tell of it
 	case errors.Is(err, task.ErrLost) && ctx.Err() == nil:
 		s.log.Warn("the partition was lost; join anew", "partition", claim.String(), "error", err)
-		s.member.Rejoin()
+		s.membership().Rejoin()
 	}
+	s.leave(r)
+}
+
+// leave takes a task out; what it has counted stays.
+func (s *Service) leave(r *running) {
+	total, _ := r.meter.read()
 	s.mu.Lock()
-	if s.tasks[claim.TopicPartition] == r {
-		delete(s.tasks, claim.TopicPartition)
+	defer s.mu.Unlock()
+	s.past.add(&total)
+	r.gauges.local.Close()
+	if s.tasks[r.claim.TopicPartition] == r {
+		delete(s.tasks, r.claim.TopicPartition)
 	}
-	s.mu.Unlock()
+}
+
+// startRetry is between two attempts to find out where a partition starts.
+const startRetry = 2 * time.Second
+
+// awaitStart returns where the claim's task begins; ok is false when the claim ends before that is known.
+func (s *Service) awaitStart(ctx context.Context, claim *kafka.Claim) (start task.Start, ok bool) {
+	told := ""
+	for {
+		start, err := s.start(ctx, claim.Topic)
+		if ctx.Err() != nil {
+			err = nil
+		}
+		s.mu.Lock()
+		if s.waiting[claim.TopicPartition] = err; err == nil {
+			delete(s.waiting, claim.TopicPartition)
+		}
+		s.mu.Unlock()
+		if err == nil {
+			return start, ctx.Err() == nil
+		}
+		if text := err.Error(); text != told {
+			s.log.Error("the task can't start yet", "topic", claim.Topic, "partition", int(claim.Partition), "error", err)
+			told = text
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(startRetry):
+		}
+	}
 }
 
 func (s *Service) producerOf(claim *kafka.Claim) task.Producer {
@@ -95,10 +133,8 @@ func (s *Service) start(ctx context.Context, topic string) (task.Start, error) {
 
 // statuses returns how the tasks of this instance stand.
 func (s *Service) statuses() []task.Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]task.Status, 0, len(s.tasks))
-	for _, r := range s.tasks {
+	var all []task.Status
+	for _, r := range s.present() {
 		all = append(all, r.Status())
 	}
 	return all

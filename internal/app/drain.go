@@ -53,5 +53,11 @@ func (s *Service) drained() bool {
 			return false
 		}
 	}
-	return len(all) > 0 && len(all) == s.partitions
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	want := 0
+	for _, n := range s.partitions {
+		want += n
+	}
+	return len(all) > 0 && len(all) == want
 }

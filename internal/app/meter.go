@@ -1,81 +1,220 @@
 package app
 
 import (
+	"errors"
+	"math"
+	"strconv"
 	"sync"
 	"time"
 
+	"insolite/context/checkpoint"
+	"insolite/ingest/kafka"
 	"insolite/internal/engine"
+	"insolite/internal/event"
 	"insolite/internal/meter"
+	"insolite/internal/task"
 	"insolite/internal/telemetry"
 )
 
 // meterPeriod is how often a task's counts are made visible.
 const meterPeriod = 250 * time.Millisecond
 
-// taskMeter makes the counts of one task visible: as metrics, and as totals for the page.
+// taskMeter is a task's observer: it makes what the task counts and does visible, as metrics and as figures of the page.
 type taskMeter struct {
 	metrics *meter.Meter
-	last    time.Time
+	topic   string
+	now     func() time.Time
+	last    time.Time // when counts were made visible
 
-	mu     sync.Mutex
-	totals totals
+	commits, commitFailures, inDoubt *telemetry.Counter
+	sweeps, sweepFailures            *telemetry.Counter
+	contexts, bytes                  *telemetry.Counter
+	commitTime, sweepTime, recovery  *telemetry.Histogram
+	recoveries                       map[string]*telemetry.Counter // by reason
+
+	mu      sync.Mutex
+	past    tally // of the engines that have left
+	present tally
+	rate    rate
 }
 
-// totals are what the page shows of a task.
-type totals struct {
-	records, late uint64
-	perSecond     float64
-	rules         map[string]ruleTotals
-	deadLetters   map[string]uint64 // by reason
+// recoveryReasons are the labels of recoveries.
+var recoveryReasons = []string{"assigned", "doubt", "fenced", "store", "log", "other"}
+
+func newTaskMeter(r *telemetry.Registry, at kafka.TopicPartition, now func() time.Time) *taskMeter {
+	counter := func(id telemetry.ID) *telemetry.Counter { return r.Counter(id, at.Topic) }
+	histogram := func(id telemetry.ID) *telemetry.Histogram { return r.Histogram(id, at.Topic) }
+	m := &taskMeter{
+		metrics: meter.New(r, at.Topic, at.Partition), topic: at.Topic, now: now,
+		commits: counter(telemetry.Commits), commitFailures: counter(telemetry.CommitFailures), inDoubt: counter(telemetry.TransactionsInDoubt),
+		sweeps: counter(telemetry.Sweeps), sweepFailures: counter(telemetry.SweepFailures),
+		contexts: counter(telemetry.ContextsWritten), bytes: counter(telemetry.ContextBytesWritten),
+		commitTime: histogram(telemetry.CommitSeconds), sweepTime: histogram(telemetry.SweepSeconds), recovery: histogram(telemetry.RecoverySeconds),
+		recoveries: map[string]*telemetry.Counter{},
+	}
+	for _, reason := range recoveryReasons { // from 0 on, or the first one would be no increase to Prometheus
+		m.recoveries[reason] = r.Counter(telemetry.Recoveries, at.Topic, reason)
+	}
+	return m
 }
 
-type ruleTotals struct{ evaluated, alerts, suppressed uint64 }
-
-func newMeter(r *telemetry.Registry, topic string) *taskMeter {
-	return &taskMeter{metrics: meter.New(r, topic)}
-}
-
-// observe follows each batch of the task, in its goroutine.
-func (m *taskMeter) observe(c *engine.Counts) {
-	now := time.Now()
-	if now.Sub(m.last) < meterPeriod {
+// Stepped implements [task.Observer].
+func (m *taskMeter) Stepped(e *engine.Engine) {
+	now := m.now()
+	since := now.Sub(m.last)
+	if since < meterPeriod {
 		return
 	}
-	m.metrics.Observe(c)
-	m.total(c, now.Sub(m.last))
 	m.last = now
-}
-
-func (m *taskMeter) total(c *engine.Counts, since time.Duration) {
+	m.metrics.Observe(e)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := &m.totals
-	if since > 0 && c.Records >= t.records {
-		now := float64(c.Records-t.records) / since.Seconds()
-		const weight = 0.2 // of the newest of the periods, so that the figure is of the last second or so
-		t.perSecond += weight * (now - t.perSecond)
-	}
-	t.records, t.late = c.Records, 0
-	t.deadLetters = map[string]uint64{}
-	if c.Malformed > 0 {
-		t.deadLetters["malformed"] = c.Malformed
-	}
-	for i := range c.Sources {
-		t.late += c.Sources[i].Late
-		if n := c.Sources[i].TooFar; n > 0 {
-			t.deadLetters[engine.ReasonMaxAhead] += n
+	m.present.take(m.topic, e.Counts(), now)
+	m.rate.observe(m.past.records+m.present.records, now)
+}
+
+// Left implements [task.Observer].
+func (m *taskMeter) Left(e *engine.Engine) {
+	m.metrics.Leave(e)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.present.take(m.topic, e.Counts(), m.now())
+	m.past.add(&m.present)
+	m.present = tally{}
+}
+
+// Did implements [task.Observer].
+func (m *taskMeter) Did(w task.Work) {
+	switch w.Kind {
+	case task.Began:
+		m.recoveries[recoveryReason(w.Err)].Inc()
+	case task.Recovered:
+		m.recovery.Update(w.Took.Seconds())
+	case task.Committed:
+		m.committed(w)
+	case task.Written:
+		m.contexts.Add(w.Contexts)
+		m.bytes.Add(w.Bytes)
+	case task.Swept:
+		if w.Err != nil {
+			m.sweepFailures.Inc()
+			return
 		}
-	}
-	t.rules = map[string]ruleTotals{}
-	for i := range c.Rules {
-		r := &c.Rules[i]
-		t.rules[r.Rule.ID] = ruleTotals{r.Evaluated, r.Alerts, r.Suppressed}
+		m.sweeps.Inc()
+		m.sweepTime.Update(w.Took.Seconds())
 	}
 }
 
-// read returns the totals as they are now.
-func (m *taskMeter) read() totals {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.totals
+func (m *taskMeter) committed(w task.Work) {
+	var doubt *kafka.DoubtError
+	switch {
+	case w.Err == nil:
+		m.commits.Inc()
+		m.commitTime.Update(w.Took.Seconds())
+	case errors.As(w.Err, &doubt) && doubt.Unknown:
+		m.inDoubt.Inc()
+	default:
+		m.commitFailures.Inc()
+	}
+}
+
+// recoveryReason sorts what ended a task's life before a recovery.
+func recoveryReason(err error) string {
+	is := func(targets ...error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+	var doubt *kafka.DoubtError
+	var torn *checkpoint.TornError
+	var trimmed *kafka.OutOfRangeError
+	var unread *kafka.UnsupportedError
+	switch {
+	case err == nil:
+		return "assigned"
+	case is(kafka.ErrFenced, kafka.ErrZombie, checkpoint.ErrFenced):
+		return "fenced"
+	case errors.As(err, &doubt):
+		return "doubt"
+	case is(checkpoint.ErrDoubt, checkpoint.ErrFull, checkpoint.ErrClosed, checkpoint.ErrNewer), errors.As(err, &torn):
+		return "store"
+	case errors.As(err, &trimmed), errors.As(err, &unread):
+		return "log"
+	}
+	return "other"
+}
+
+// taskGauges are the metrics of a task that move with time.
+type taskGauges struct {
+	local                                        *telemetry.Local
+	records, seconds, watermark, bundle, journal *telemetry.Level
+	checkpointAge                                *telemetry.Level
+}
+
+func newTaskGauges(r *telemetry.Registry, at kafka.TopicPartition) *taskGauges {
+	l := r.Local()
+	level := func(id telemetry.ID) *telemetry.Level {
+		return l.Gauge(id, at.Topic, strconv.Itoa(int(at.Partition)))
+	}
+	return &taskGauges{local: l, records: level(telemetry.LagRecords), seconds: level(telemetry.LagSeconds), watermark: level(telemetry.Watermark),
+		bundle: level(telemetry.BundleNumber), journal: level(telemetry.JournalNumber), checkpointAge: level(telemetry.CheckpointAge)}
+}
+
+func (g *taskGauges) set(t *task.Status, now time.Time) {
+	unknown := math.NaN()
+	g.records.V, g.seconds.V, g.watermark.V = unknown, unknown, unknown
+	if t.End >= 0 {
+		g.records.V = float64(max(0, t.End-t.Committed.Offset))
+	}
+	if lag, ok := lagSeconds(t, now); ok {
+		g.seconds.V = lag
+	}
+	if t.Watermark != event.NoTime {
+		g.watermark.V = float64(t.Watermark) / 1e9
+	}
+	g.bundle.V, g.journal.V = float64(t.Bundle), float64(t.Journal)
+	g.checkpointAge.V = float64(t.Committed.Offset - t.Swept.Offset)
+	g.local.Publish()
+}
+
+// lagSeconds is the age of the oldest record that is not committed; ok is false while it is not known.
+func lagSeconds(t *task.Status, now time.Time) (seconds float64, ok bool) {
+	switch {
+	case t.End < 0:
+		return 0, false
+	case t.Oldest != event.NoTime:
+		return max(0, now.Sub(t.Oldest.Std()).Seconds()), true
+	case t.Committed.Offset < t.End:
+		return 0, false
+	}
+	return 0, true
+}
+
+// phases are the labels of insolite_tasks.
+var phases = [...]task.Phase{task.Recovering, task.Replaying, task.Live, task.Stopped, task.Refused}
+
+// refresh brings the metrics up to date that move with time.
+func (s *Service) refresh() {
+	counts := [len(phases)]int{}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.tasks {
+		t := r.Status()
+		counts[t.Phase]++
+		r.gauges.set(&t, now)
+	}
+	for _, p := range phases {
+		s.registry.Gauge(telemetry.Tasks, p.String()).Set(float64(counts[p]))
+	}
+	if s.member != nil {
+		s.registry.Counter(telemetry.Rebalances).Set(s.member.Rebalances())
+	}
+	page := s.page.Counters()
+	s.registry.Gauge(telemetry.Clients).Set(float64(page.Clients))
+	s.registry.Gauge(telemetry.AlertsHeld).Set(float64(page.Kept))
+	s.registry.Counter(telemetry.ClientDrops).Set(page.Missed)
 }

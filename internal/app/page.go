@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"insolite/dashboard"
@@ -18,10 +20,7 @@ const pageHistory = 1000
 
 // listen begins to listen for people and machines.
 func (s *Service) listen(context.Context) error {
-	if err := s.startAdmin(); err != nil {
-		return err
-	}
-	page, err := dashboard.New(dashboard.Options{Listen: s.config.Dashboard, App: s.config.App, Status: s.pageStatus, Log: s.log})
+	page, err := dashboard.New(dashboard.Options{Listen: s.config.Dashboard, App: s.config.App, Status: s.pageStatus, Log: s.log, Now: s.now})
 	if err != nil {
 		return err
 	}
@@ -30,6 +29,9 @@ func (s *Service) listen(context.Context) error {
 	}
 	s.page = page
 	s.onStop("page", page.Stop)
+	if err := s.startAdmin(); err != nil {
+		return err
+	}
 	s.log.Info("listening", "page", page.URL(), "admin", s.admin.URL())
 	return nil
 }
@@ -99,52 +101,88 @@ var pagePhases = [...]string{task.Recovering: "recovering", task.Replaying: "rec
 
 // pageStatus is the pipeline as the page shows it.
 func (s *Service) pageStatus() dashboard.Status {
-	now := time.Now()
-	st := dashboard.Status{At: now, Problems: s.unready()}
+	now := s.now()
+	st := dashboard.Status{At: now, Kafka: strings.Join(s.config.Kafka.Brokers, ", "), Problems: s.unready(s.stopping)}
+	all := s.present()
+	var sum tally
 	s.mu.Lock()
-	all := make([]*running, 0, len(s.tasks))
-	for _, r := range s.tasks {
-		all = append(all, r)
-	}
+	sum.add(&s.past)
 	s.mu.Unlock()
-	slices.SortFunc(all, func(a, b *running) int {
-		if a.claim.Topic != b.claim.Topic {
-			return cmp.Compare(a.claim.Topic, b.claim.Topic)
-		}
-		return int(a.claim.Partition - b.claim.Partition)
-	})
 	total := 0.0
-	rules := map[string]ruleTotals{}
 	for _, r := range all {
-		p, t := pagePartition(r, now)
-		st.Partitions = append(st.Partitions, p)
-		total += t.perSecond
-		for id, n := range t.rules {
-			sum := rules[id]
-			rules[id] = ruleTotals{sum.evaluated + n.evaluated, sum.alerts + n.alerts, sum.suppressed + n.suppressed}
-		}
-		for reason, n := range t.deadLetters {
-			st.DeadLetters = append(st.DeadLetters, dashboard.DeadLetter{Reason: reason, Topic: r.claim.Topic, Count: n})
-		}
+		t, perSecond := r.meter.read()
+		status := r.Status()
+		st.Partitions = append(st.Partitions, pagePartition(&status, &t, perSecond, now))
+		total += perSecond
+		sum.add(&t)
+		pageState(&st.State, &status, now)
 	}
-	st.EventsPerSecond = &total
-	st.Rules = s.pageRules(rules)
+	st.Partitions = s.addOthers(st.Partitions)
+	if len(all) > 0 {
+		st.EventsPerSecond = &total
+	}
+	for why, n := range sum.refused {
+		st.DeadLetters = append(st.DeadLetters, dashboard.DeadLetter{Reason: why.text, Topic: why.topic, Count: n.count, Last: n.last})
+	}
+	slices.SortFunc(st.DeadLetters, func(a, b dashboard.DeadLetter) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Reason, b.Reason))
+	})
+	st.Rules = s.pageRules(sum.rules)
 	return st
 }
 
-func pagePartition(r *running, now time.Time) (dashboard.Partition, totals) {
-	status, t := r.Status(), r.meter.read()
-	end, lag := int64(status.End), max(0, int64(status.End-status.Position.Offset))
+func pagePartition(status *task.Status, t *tally, perSecond float64, now time.Time) dashboard.Partition {
 	p := dashboard.Partition{Topic: status.Topic, Partition: int32(status.Partition), Task: fmt.Sprintf("%s/%d", status.Topic, status.Partition),
-		Phase: pagePhases[status.Phase], EventsPerSecond: &t.perSecond, End: &end, Lag: &lag, Late: t.late}
+		Phase: pagePhases[status.Phase], EventsPerSecond: &perSecond, Late: t.late}
+	if status.End >= 0 {
+		end, lag := int64(status.End), max(0, int64(status.End-status.Position.Offset))
+		p.End, p.Lag = &end, &lag
+	}
+	if lag, ok := lagSeconds(status, now); ok {
+		p.LagSeconds = &lag
+	}
 	if status.Watermark != event.NoTime {
-		delay := now.Sub(status.Watermark.Std()).Seconds()
+		delay := max(0, now.Sub(status.Watermark.Std()).Seconds())
 		p.WatermarkDelaySeconds = &delay
 	}
-	return p, t
+	return p
 }
 
-func (s *Service) pageRules(counts map[string]ruleTotals) []dashboard.Rule {
+// pageState adds what a task remembers; the age of the copy is that of the oldest.
+func pageState(st *dashboard.State, t *task.Status, now time.Time) {
+	keys, bytes := int64(t.Contexts), t.Bytes
+	if st.Keys != nil {
+		keys, bytes = keys+*st.Keys, bytes+*st.Bytes
+	}
+	st.Keys, st.Bytes = &keys, &bytes
+	age := 0.0
+	switch {
+	case t.Swept == t.Committed: // nothing is newer than the copy
+	case t.Checkpoint.IsZero():
+		return // of an earlier life: when is not known
+	default:
+		age = now.Sub(t.Checkpoint).Seconds()
+	}
+	if st.CheckpointAgeSeconds == nil || *st.CheckpointAgeSeconds < age {
+		st.CheckpointAgeSeconds = &age
+	}
+}
+
+// addOthers adds the partitions that other instances read.
+func (s *Service) addOthers(own []dashboard.Partition) []dashboard.Partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, topic := range slices.Sorted(maps.Keys(s.partitions)) {
+		for n := range int32(s.partitions[topic]) {
+			if !slices.ContainsFunc(own, func(p dashboard.Partition) bool { return p.Topic == topic && p.Partition == n }) {
+				own = append(own, dashboard.Partition{Topic: topic, Partition: n})
+			}
+		}
+	}
+	return own
+}
+
+func (s *Service) pageRules(counts map[string]ruleTally) []dashboard.Rule {
 	set, err := s.bundles.set(s.stopping, s.bundles.Newest())
 	if err != nil {
 		return nil

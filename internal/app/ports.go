@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"insolite/ingest"
@@ -14,6 +15,7 @@ import (
 	"insolite/internal/event"
 	"insolite/internal/journal"
 	"insolite/internal/task"
+	"insolite/internal/telemetry"
 )
 
 // partitionLog is a partition as a task reads it.
@@ -21,6 +23,24 @@ type partitionLog struct {
 	client  *kafka.Client
 	fetcher *kafka.Fetcher
 	at      kafka.TopicPartition
+	meter   *feedMeter
+	feed    atomic.Pointer[kafka.Feed] // the present one; nil: none
+}
+
+// trouble says what keeps the partition from being read.
+func (l *partitionLog) trouble() error {
+	if f := l.feed.Load(); f != nil {
+		return f.Trouble()
+	}
+	return nil
+}
+
+// feedMeter counts what is read of a topic.
+type feedMeter struct{ records, bytes, busy, away *telemetry.Counter }
+
+func newFeedMeter(r *telemetry.Registry, topic string) *feedMeter {
+	return &feedMeter{records: r.Counter(telemetry.FetchedRecords, topic), bytes: r.Counter(telemetry.FetchedBytes, topic),
+		busy: r.Counter(telemetry.FetchPauses, topic, "credit"), away: r.Counter(telemetry.FetchPauses, topic, "environment")}
 }
 
 func (l *partitionLog) Facts(ctx context.Context) (task.Facts, error) {
@@ -48,7 +68,9 @@ func (l *partitionLog) OffsetAt(ctx context.Context, t event.Time) (event.Offset
 func (l *partitionLog) Open(_ context.Context, from event.Offset) (task.Feed, error) {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
-	return &partitionFeed{feed: l.fetcher.Add(l.at.Topic, l.at.Partition, from), timer: timer}, nil
+	feed := l.fetcher.Add(l.at.Topic, l.at.Partition, from)
+	l.feed.Store(feed)
+	return &partitionFeed{feed: feed, timer: timer, meter: l.meter}, nil
 }
 
 // partitionFeed gives a task the batches of a feed one by one.
@@ -56,6 +78,21 @@ type partitionFeed struct {
 	feed  *kafka.Feed
 	batch *kafka.Batch // that the task has
 	timer *time.Timer
+	meter *feedMeter
+	busy  uint64 // pauses that are counted
+	away  uint64
+}
+
+// count tells what the feed did since the last call.
+func (f *partitionFeed) count(b *kafka.Batch) {
+	if b != nil {
+		f.meter.records.Add(len(b.Records))
+		f.meter.bytes.Add(b.Size())
+	}
+	busy, away := f.feed.Pauses()
+	f.meter.busy.AddInt64(int64(busy - f.busy))
+	f.meter.away.AddInt64(int64(away - f.away))
+	f.busy, f.away = busy, away
 }
 
 func (f *partitionFeed) release() {
@@ -77,8 +114,10 @@ func (f *partitionFeed) Poll(ctx context.Context, wait time.Duration) (*ingest.B
 			return nil, cmp.Or(f.feed.Err(), errors.New("the feed was closed"))
 		}
 		f.batch = b
+		f.count(b)
 		return &b.Batch, nil
 	case <-f.timer.C:
+		f.count(nil)
 		return nil, nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type ServiceOptions struct {
 	AcceptEngine bool // replay what another engine version has stepped; results may differ
 	Drain        bool // commit, checkpoint and stop when every task is at the end of its log
 	Logger       *slog.Logger
+	Now          func() time.Time // of tasks, health and page; default time.Now
 }
 
 // Service is `detector run`: one instance that reads its share of the partitions. Use NewService, Start, Stop.
@@ -32,19 +34,19 @@ type Service struct {
 	o        ServiceOptions
 	config   *config.Config
 	log      *slog.Logger
+	now      func() time.Time
 	registry *telemetry.Registry
 
-	client     *kafka.Client
-	fetcher    *kafka.Fetcher
-	producer   *kafka.Producer
-	store      checkpoint.Store
-	bundles    *bundles
-	member     *kafka.Membership
-	topics     []string // that are read
-	partitions int      // of them
-	page       *dashboard.Server
-	admin      *adminServer
-	started    time.Time
+	client   *kafka.Client
+	fetcher  *kafka.Fetcher
+	producer *kafka.Producer
+	store    checkpoint.Store
+	bundles  *bundles
+	member   *kafka.Membership
+	topics   []string // that are read
+	page     *dashboard.Server
+	admin    *adminServer
+	started  time.Time
 
 	stopping context.Context
 	stop     context.CancelFunc
@@ -52,11 +54,14 @@ type Service struct {
 	cleanUp  []namedStep // what Start has begun, the last one first to end
 	renewed  chan struct{}
 
-	mu    sync.Mutex
-	tasks map[kafka.TopicPartition]*running
-	fatal error
-	ended chan struct{} // closed with fatal set, or when everything is drained
-	once  sync.Once
+	mu         sync.Mutex
+	tasks      map[kafka.TopicPartition]*running
+	waiting    map[kafka.TopicPartition]error // claims without a task, and why
+	partitions map[string]int                 // of the topics that are read
+	past       tally                          // of tasks that have left
+	fatal      error
+	ended      chan struct{} // closed with fatal set, or when everything is drained
+	once       sync.Once
 }
 
 // namedStep ends one component.
@@ -70,7 +75,16 @@ const stopGrace = 9 * time.Second
 
 // NewService returns a service that is not started.
 func NewService(o ServiceOptions) *Service {
-	s := &Service{o: o, config: o.Project.Config, log: o.Logger, registry: telemetry.New(), tasks: map[kafka.TopicPartition]*running{}, ended: make(chan struct{}), renewed: make(chan struct{}, 1)}
+	s := &Service{o: o, config: o.Project.Config, log: o.Logger, now: o.Now, registry: telemetry.New(), tasks: map[kafka.TopicPartition]*running{},
+		waiting: map[kafka.TopicPartition]error{}, ended: make(chan struct{}), renewed: make(chan struct{}, 1)}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	version, _ := Version()
+	s.registry.Gauge(telemetry.BuildInfo, version, runtime.Version()).Set(1)
+	for _, result := range []string{accepted, refused} {
+		s.registry.Counter(telemetry.RuleSets, result)
+	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -260,19 +274,24 @@ func (s *Service) join(ctx context.Context) error {
 		read[p.Topic] = true
 	}
 	s.topics = slices.Sorted(maps.Keys(read))
+	partitions := map[string]int{}
 	for _, name := range s.topics {
 		topic, err := s.client.DescribeTopic(ctx, name)
 		if err != nil {
 			return err
 		}
-		s.partitions += topic.Partitions
+		partitions[name] = topic.Partitions
 	}
 	if len(s.topics) == 0 {
 		return errors.New("no enabled rule reads any topic; add rules, or enable one")
 	}
-	if s.member, err = s.client.Join(s.topics, s.runClaim); err != nil {
+	member, err := s.client.Join(s.topics, s.runClaim)
+	if err != nil {
 		return fmt.Errorf("join the consumer group %s: %w", s.client.Group(), err)
 	}
+	s.mu.Lock()
+	s.member, s.partitions = member, partitions
+	s.mu.Unlock()
 	s.onStop("membership", func(ctx context.Context) error { return s.member.Stop(ctx) })
 	s.log.Info("joined", "group", s.client.Group(), "topics", s.topics)
 	return nil
@@ -280,6 +299,12 @@ func (s *Service) join(ctx context.Context) error {
 
 // bundlePoll is how often the bundles topic is looked at.
 const bundlePoll = time.Second
+
+// The results of reading rules.
+const (
+	accepted = "accepted"
+	refused  = "refused"
+)
 
 // watchBundles follows the bundles topic.
 func (s *Service) watchBundles(ctx context.Context) {
@@ -310,9 +335,11 @@ func (s *Service) followBundle(ctx context.Context) {
 	number := s.bundles.Newest()
 	set, err := s.bundles.set(ctx, number)
 	if err != nil {
+		s.registry.Counter(telemetry.RuleSets, refused).Inc()
 		s.log.Error("the newest rules can't be used; tasks go on with the ones that they have", "bundle", number, "error", err)
 		return
 	}
+	s.registry.Counter(telemetry.RuleSets, accepted).Inc()
 	s.log.Info("new rules", "bundle", number, "rules", len(set.Rules))
 	for _, p := range set.Plans {
 		if !slices.Contains(s.topics, p.Topic) {

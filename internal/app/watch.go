@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"insolite/internal/bundle"
+	"insolite/internal/telemetry"
 	"insolite/rules"
 )
 
@@ -35,6 +36,7 @@ func (s *Service) watchFiles(ctx context.Context) {
 		p, list := LoadProject(s.config.Path, s.o.Project.rulePaths, rules.Options{})
 		if p == nil {
 			if text := list.Err().Error(); text != told {
+				s.registry.Counter(telemetry.RuleSets, refused).Inc()
 				s.log.Error("the changed rules have errors; the running ones stay", "problems", text)
 				told = text
 			}

@@ -23,6 +23,7 @@ type space struct {
 	hashes  [subBatch]uint64 // of the keys, in order, for Touch
 	n       int              // how many
 	missing missing
+	loaded  uint64 // contexts
 }
 
 // entry is one record's key.

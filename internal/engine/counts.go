@@ -7,18 +7,36 @@ import (
 
 // Counts says what became of the records since New; replayed ones are not among them.
 type Counts struct {
-	Records    uint64 // all
-	Tombstones uint64 // records without a value
-	Unmatched  uint64 // records of no source
-	Malformed  uint64 // records that could not be decoded: dead letters
-	Panics     uint64 // evaluations that were given up because a condition panicked
-	Fast       uint64 // went the decoder's fast way, replayed ones included
-	Generic    uint64 // went to the decoder's strict scanner, replayed ones included
+	Records    uint64    // all
+	Tombstones uint64    // records without a value
+	Unmatched  uint64    // records of no source
+	Malformed  uint64    // records that could not be decoded: dead letters
+	Panics     uint64    // evaluations that were given up because a condition panicked
+	Fast       uint64    // went the decoder's fast way, replayed ones included
+	Generic    uint64    // went to the decoder's strict scanner, replayed ones included
+	Refused    []Refused // dead letters by reason, in the order in which the first came
 	Sources    []SourceCounts
 	Rules      []RuleCounts
 
 	seen  []uint64 // events by gate
 	gates []int    // of Rules
+}
+
+// Refused counts the dead letters of one reason.
+type Refused struct {
+	Stage, Reason string
+	N             uint64
+}
+
+// Refuse counts a dead letter. The reasons are few.
+func (c *Counts) Refuse(stage, reason string) {
+	for i := range c.Refused {
+		if r := &c.Refused[i]; r.Reason == reason && r.Stage == stage {
+			r.N++
+			return
+		}
+	}
+	c.Refused = append(c.Refused, Refused{stage, reason, 1})
 }
 
 // SourceCounts says what became of a source's events.

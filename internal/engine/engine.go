@@ -41,6 +41,7 @@ type Engine struct {
 	position  event.Position
 	live      Counts
 	replayed  Counts
+	all       []Keyspace
 	layouts   [][]byte // of contexts that may be loaded, beside the present ones
 
 	// Of the present batch.
@@ -160,6 +161,9 @@ func (e *Engine) Counts() *Counts {
 	return &e.live
 }
 
+// Replayed returns how many records Replay has stepped.
+func (e *Engine) Replayed() uint64 { return e.replayed.Records }
+
 // Restore sets the position and the watermark of a checkpoint, before the first step.
 func (e *Engine) Restore(p event.Position, watermark event.Time) {
 	e.position, e.watermark = p, watermark
@@ -202,13 +206,14 @@ func (e *Engine) step(b *ingest.Batch) error {
 type Keyspace struct {
 	Plan     *rules.Keyspace
 	Contexts *store.Keyspace
+	Loaded   uint64 // contexts that were not in memory and were loaded
 }
 
-// Keyspaces returns the keyspaces in the order of the plan.
+// Keyspaces returns the keyspaces in the order of the plan. The slice is valid until the next call.
 func (e *Engine) Keyspaces() []Keyspace {
-	var all []Keyspace
+	e.all = e.all[:0]
 	for _, s := range e.spaces {
-		all = append(all, Keyspace{Plan: s.plan, Contexts: s.keys})
+		e.all = append(e.all, Keyspace{Plan: s.plan, Contexts: s.keys, Loaded: s.loaded})
 	}
-	return all
+	return e.all
 }

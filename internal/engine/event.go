@@ -91,7 +91,7 @@ func (e *Engine) choose() {
 			continue
 		}
 		for _, g := range st.gates {
-			if st.sees(g.where) {
+			if g.where < 0 || st.ok[g.where] {
 				e.count.seen[g.index]++
 			}
 		}
@@ -114,6 +114,7 @@ func (e *Engine) admit(rec *ingest.Record) bool {
 	switch {
 	case d.bad != nil:
 		e.count.Malformed++
+		e.count.Refuse(d.bad.Stage, d.bad.Reason)
 		if e.out != nil {
 			e.out.DeadLetters = append(e.out.DeadLetters, DeadLetter{
 				Record: *rec,
@@ -139,6 +140,7 @@ func (e *Engine) admit(rec *ingest.Record) bool {
 	if !e.options.Files {
 		if e.at > rec.Timestamp.Add(s.plan.Source.MaxAhead) {
 			c.TooFar++
+			e.count.Refuse(StageStep, ReasonMaxAhead)
 			e.ahead(rec)
 			return e.refuse(TooFar)
 		}

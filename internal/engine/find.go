@@ -128,6 +128,7 @@ func (e *Engine) take(s *space, at *entry, blob []byte) (err error) {
 		s.hold(at) // it may be of rules that are not in force yet, so it is left where it is
 		return nil
 	}
+	s.loaded++
 	at.handle, err = s.keys.Load(at.hash, blob)
 	at.found = err == nil
 	return err

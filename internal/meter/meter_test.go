@@ -45,7 +45,7 @@ func TestMetricsAreTheSumOfTheCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	registry := telemetry.New()
-	m := meter.New(registry, "pizzas")
+	m := meter.New(registry, "pizzas", 3)
 	sum := map[string]uint64{}
 	var out engine.Output
 	var e loadgen.Event
@@ -71,13 +71,18 @@ func TestMetricsAreTheSumOfTheCounts(t *testing.T) {
 			if err := eng.Step(&b, &out); err != nil {
 				t.Fatal(err)
 			}
-			m.Observe(eng.Counts())
+			m.Observe(eng)
 			for _, a := range out.Alerts {
 				sum[fmt.Sprintf("insolite_output_alerts_total{rule=%q,mode=%q}", a.Rule.ID, a.Rule.Mode)]++
 			}
 			sum[`insolite_decode_records_total{topic="pizzas",path="failed"}`] += uint64(len(out.DeadLetters))
-			sum[`insolite_ingest_fetched_records_total{topic="pizzas"}`] += uint64(n)
+			for _, d := range out.DeadLetters {
+				sum[fmt.Sprintf("insolite_output_dead_letters_total{stage=%q,reason=%q}", d.Stage, d.Reason)]++
+			}
 		}
+		space := eng.Keyspaces()[0]
+		sum[fmt.Sprintf(`insolite_context_contexts{topic="pizzas",partition="3",keyspace=%q}`, space.Plan.Name)] = uint64(space.Contexts.Len())
+		sum[fmt.Sprintf(`insolite_context_dirty{topic="pizzas",partition="3",keyspace=%q}`, space.Plan.Name)] = uint64(space.Contexts.Len())
 		c := eng.Counts()
 		s := c.Sources[0]
 		sum[`insolite_engine_events_total{source="pizza.purchased"}`] += s.Events - s.Late - s.TooFar
@@ -92,7 +97,6 @@ func TestMetricsAreTheSumOfTheCounts(t *testing.T) {
 			sum[outcome("not_matched")] += r.Evaluated - r.InsufficientData - r.MissingField - r.Suppressed - r.Alerts
 		}
 	}
-	m.Close()
 	var b bytes.Buffer
 	if err := registry.WritePrometheus(&b); err != nil {
 		t.Fatal(err)
@@ -102,6 +106,14 @@ func TestMetricsAreTheSumOfTheCounts(t *testing.T) {
 			at := strings.Index(b.String(), series)
 			t.Errorf("want %s %d, shown: %.120s", series, n, b.String()[max(0, at):])
 		}
+	}
+	m.Close()
+	b.Reset()
+	if err := registry.WritePrometheus(&b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "insolite_context_contexts") {
+		t.Error("the contexts of a task that has left are shown")
 	}
 	for _, series := range []string{`insolite_output_alerts_total{rule="two-pizzas-one-day",mode="shadow"}`, `insolite_output_alerts_total{rule="two-pizzas-one-day",mode="live"}`} {
 		if sum[series] == 0 {
@@ -115,9 +127,9 @@ func TestObserveAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := meter.New(telemetry.New(), "pizzas")
-	m.Observe(eng.Counts())
-	if n := testing.AllocsPerRun(100, func() { m.Observe(eng.Counts()) }); n != 0 {
+	m := meter.New(telemetry.New(), "pizzas", 0)
+	m.Observe(eng)
+	if n := testing.AllocsPerRun(100, func() { m.Observe(eng) }); n != 0 {
 		t.Errorf("%v allocations a batch", n)
 	}
 }

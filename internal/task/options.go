@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"insolite/context/checkpoint"
-	"insolite/internal/engine"
 	"insolite/internal/event"
 )
 
@@ -33,10 +32,10 @@ type Options struct {
 	AcceptEngine       bool          // replay with another engine version than the one that has run before; results may differ
 	Start              Start         // where the first start ever begins
 
-	Now     func() time.Time
-	Engine  uint32 // version of the engine; see engine.Version
-	Logger  *slog.Logger
-	Observe func(*engine.Counts) // follows each batch, in the task's goroutine; nil: nobody watches
+	Now      func() time.Time
+	Engine   uint32 // version of the engine; see engine.Version
+	Logger   *slog.Logger
+	Observer Observer // nil: nobody watches
 }
 
 // Start says where a task begins that has never run.

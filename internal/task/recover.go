@@ -21,7 +21,6 @@ type committed struct {
 
 // recover is the one way to a task that works: at the start, after a rebalance, after any doubt.
 func (t *Task) recover(ctx context.Context) error {
-	t.update(func(s *Status) { s.Phase = Recovering })
 	if err := t.o.Group.Owner(ctx); err != nil {
 		return fmt.Errorf("check the ownership: %w", err)
 	}
@@ -109,7 +108,7 @@ func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journ
 func (t *Task) commitFirst(ctx context.Context, entries []journal.Entry) (committed, []journal.Entry, error) {
 	first := &entries[0]
 	commit := journal.Commit{Bundle: first.Bundle, Journal: 1, Watermark: event.NoTime}
-	if err := t.o.Producer.Commit(ctx, first.At.Offset, commit.Text()); err != nil {
+	if err := t.produce(ctx, first.At.Offset, &commit); err != nil {
 		return committed{}, nil, fmt.Errorf("commit the start: %w", err)
 	}
 	t.log.Info("first start", "offset", first.At.Offset, "context_from", first.From, "bundle", first.Bundle)
@@ -282,6 +281,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 // replay steps what lies between the checkpoint and the commit, without output. The batch that reaches the commit goes on live.
 func (t *Task) replay(ctx context.Context, x committed, y *checkpoint.Meta) error {
 	t.committed, t.swept, t.target = x.position, x.Swept, x
+	t.lag = lag{event.NoTime, event.NoTime, event.NoTime}
 	from := y.Y.Offset
 	if y.Last >= t.facts.Earliest {
 		from = y.Last // to compare it
@@ -291,7 +291,9 @@ func (t *Task) replay(ctx context.Context, x committed, y *checkpoint.Meta) erro
 		return fmt.Errorf("open the log: %w", err)
 	}
 	t.feed = feed
-	t.update(func(s *Status) { s.Phase, s.Position, s.Committed, s.Bundle = Replaying, y.Y, x.position, y.Bundle })
+	t.update(func(s *Status) {
+		s.Phase, s.Position, s.Committed, s.Swept, s.End, s.Bundle, s.Journal, s.Progress = Replaying, y.Y, x.position, y.Y, t.facts.End, y.Bundle, y.Journal, t.o.Now()
+	})
 	t.log.Info("replay", "from", y.Y, "to", x.position, "bundle", y.Bundle)
 	if err := t.reached(); err != nil {
 		return err
@@ -346,10 +348,12 @@ func (t *Task) reached() error {
 		return t.refuse("set state.on_missing: rebuild and delete the state to go on outside the promise of exactly-once",
 			"the replay ends with the watermark %d, but it was %d: the log or the rules are not what they were", w, x.Watermark)
 	}
-	t.live = true
+	t.live, t.lag.oldest = true, event.NoTime
+	took := t.o.Now().Sub(t.began)
 	t.cycle.last = t.o.Now()
 	t.sweep.last = t.o.Now()
 	t.update(func(s *Status) { s.Phase, s.Err, s.Progress = Live, nil, t.o.Now() })
-	t.log.Info("live", "position", t.engine.Position(), "bundle", t.bundle)
+	t.did(Work{Kind: Recovered, Took: took})
+	t.log.Info("live", "position", t.engine.Position(), "bundle", t.bundle, "took", took.Round(time.Millisecond))
 	return nil
 }

@@ -95,8 +95,13 @@ func (t *Task) beginSweep() {
 }
 
 // sweepShare writes up to n of the sweep's contexts, and flips the meta when all are written.
-func (t *Task) sweepShare(ctx context.Context, n int) error {
+func (t *Task) sweepShare(ctx context.Context, n int) (err error) {
 	s := &t.sweep
+	defer func() {
+		if err != nil {
+			t.did(Work{Kind: Swept, Err: err, Took: t.o.Now().Sub(s.last)})
+		}
+	}()
 	for i, k := range t.engine.Keyspaces() {
 		for s.left[i] > 0 {
 			if n <= 0 {
@@ -118,7 +123,8 @@ func (t *Task) sweepShare(ctx context.Context, n int) error {
 		return fmt.Errorf("complete the checkpoint: %w", err)
 	}
 	s.active, s.flipped, t.swept = false, meta.Y, true
-	t.update(func(st *Status) { st.Checkpoint = t.o.Now() })
+	t.update(func(st *Status) { st.Checkpoint, st.Swept = t.o.Now(), s.flipped })
+	t.did(Work{Kind: Swept, Took: t.o.Now().Sub(s.last)})
 	return t.removeExpired(ctx)
 }
 
@@ -150,6 +156,7 @@ func (t *Task) writeDirty(ctx context.Context, k engine.Keyspace, n int) (int, e
 		}
 		rest = rest[chunk:]
 	}
+	t.did(Work{Kind: Written, Contexts: len(s.items), Bytes: len(s.blobs)})
 	return len(s.items), nil
 }
 

@@ -39,6 +39,8 @@ type Task struct {
 	target    committed // what the replay leads to
 	live      bool      // the replay is over
 	last      last
+	lag       lag
+	began     time.Time // of this life
 	out       engine.Output
 	sent      int // of out.Alerts
 	sentDead  int // of out.DeadLetters
@@ -69,7 +71,7 @@ func New(o Options) *Task {
 	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin}
 	t.name = t.id.String()
 	t.log = o.Logger.With("topic", o.Topic, "partition", int(o.Partition))
-	t.status = Status{Topic: o.Topic, Partition: o.Partition, Phase: Recovering}
+	t.status = Status{Topic: o.Topic, Partition: o.Partition, Phase: Recovering, End: -1, Oldest: event.NoTime, Watermark: event.NoTime}
 	return t
 }
 
@@ -83,9 +85,12 @@ const (
 // allows. It returns nil then, ErrLost when the partition is no longer ours, or a [*Refusal]. Whatever else goes wrong, it recovers.
 func (t *Task) Run(ctx context.Context) error {
 	wait := backoffMin
+	var err error // of the life before
 	for {
-		began := t.o.Now()
-		err := t.life(ctx)
+		t.began = t.o.Now()
+		t.update(func(s *Status) { s.Phase, s.Err, s.Progress = Recovering, err, t.began })
+		t.did(Work{Kind: Began, Err: err})
+		err = t.life(ctx)
 		var refusal *Refusal
 		switch {
 		case err == nil || ctx.Err() != nil:
@@ -96,12 +101,12 @@ func (t *Task) Run(ctx context.Context) error {
 			t.update(func(s *Status) { s.Phase, s.Err = Refused, err })
 			return err
 		}
-		if t.o.Now().Sub(began) > backoffMax {
+		if t.o.Now().Sub(t.began) > backoffMax {
 			wait = backoffMin
 		}
 		pause := wait/2 + rand.N(wait/2)
 		t.log.Warn("recover", "error", err, "after", pause.Round(time.Millisecond))
-		t.update(func(s *Status) { s.Phase, s.Err, s.Recoveries = Recovering, err, s.Recoveries+1 })
+		t.update(func(s *Status) { s.Phase, s.Err, s.Recoveries, s.Progress = Recovering, err, s.Recoveries+1, t.o.Now() })
 		select {
 		case <-ctx.Done():
 			return nil
@@ -119,6 +124,7 @@ func (t *Task) life(ctx context.Context) (err error) {
 		if t.feed != nil {
 			t.feed.Close()
 		}
+		t.left()
 		t.store, t.feed, t.engine, t.pending, t.excluded, t.layouts = nil, nil, nil, nil, nil, nil
 		t.out.Reset()
 		t.sent, t.sentDead, t.live, t.cycle, t.sweep = 0, 0, false, cycle{}, sweep{}
@@ -163,13 +169,16 @@ type Status struct {
 	Recoveries int
 	Position   event.Position // stepped
 	Committed  event.Position
-	End        event.Offset // of the log
+	End        event.Offset   // of the log
+	Swept      event.Position // of the checkpoint: where a recovery would begin
+	Oldest     event.Time     // timestamp of the oldest record that is not committed, or an earlier time; NoTime: none
 	Watermark  event.Time
 	Bundle     event.Offset
+	Journal    uint64 // number of the last entry applied
 	Contexts   int
 	Bytes      int64     // of contexts in memory
 	Checkpoint time.Time // when the last sweep was completed; zero: none in this life
-	Progress   time.Time // when the task last moved or found that it is at the end
+	Progress   time.Time // when the task last moved, found that it is at the end, or began to recover
 }
 
 // Status returns how the task stands. It may be called from any goroutine.

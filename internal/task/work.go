@@ -129,6 +129,7 @@ func (t *Task) stepAround(b *ingest.Batch, records []ingest.Record, i int, to ev
 	delete(t.excluded, skipped.Offset)
 	if t.live {
 		t.out.DeadLetters = append(t.out.DeadLetters, excludedLetter(skipped))
+		t.engine.Counts().Refuse(stageJournal, reasonExcluded)
 	}
 	return t.step(b, to)
 }
@@ -146,6 +147,7 @@ func (t *Task) run(b *ingest.Batch) error {
 	}
 	if n := len(b.Records); n > 0 {
 		t.last = last{b.Records[n-1].Offset, fingerprint(&b.Records[n-1])}
+		t.lag.stepped(b.Records)
 	}
 	return nil
 }
@@ -196,6 +198,7 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 	if err != nil {
 		return fmt.Errorf("activate bundle %d: %w", number, err)
 	}
+	t.left()
 	t.log.Info("rules activated", "bundle", number, "before", t.bundle, "position", t.engine.Position())
 	t.engine, t.bundle = next, number
 	t.sweep.restart()
@@ -246,6 +249,7 @@ func (t *Task) send(ctx context.Context) error {
 	}
 	t.cycle.output = true
 	if err := t.o.Producer.Send(ctx, messages); err != nil {
+		t.did(Work{Kind: Committed, Err: err})
 		return fmt.Errorf("send alerts: %w", err)
 	}
 	return nil
@@ -276,14 +280,23 @@ func (t *Task) commit(ctx context.Context) error {
 		return nil
 	}
 	c := journal.Commit{Step: position.Step, Bundle: t.bundle, Journal: t.written, Watermark: t.engine.Watermark(), Swept: t.swept}
-	if err := t.o.Producer.Commit(ctx, position.Offset, c.Text()); err != nil {
+	if err := t.produce(ctx, position.Offset, &c); err != nil {
 		return fmt.Errorf("commit %v: %w", position, err)
 	}
+	t.lag.oldest = event.NoTime
 	t.committed = position
 	t.cycle.output = false
 	t.out.Reset()
 	t.sent, t.sentDead = 0, 0
 	return nil
+}
+
+// produce ends the transaction with a commit.
+func (t *Task) produce(ctx context.Context, next event.Offset, c *journal.Commit) error {
+	began := t.o.Now()
+	err := t.o.Producer.Commit(ctx, next, c.Text())
+	t.did(Work{Kind: Committed, Err: err, Took: t.o.Now().Sub(began)})
+	return err
 }
 
 // stopGrace bounds how long an orderly stop may take.
@@ -305,23 +318,4 @@ func (t *Task) stop(ctx context.Context) error {
 	}
 	t.update(func(s *Status) { s.Phase, s.Committed = Stopped, t.committed })
 	return nil
-}
-
-// observe tells how the task stands.
-func (t *Task) observe() {
-	position, end := t.engine.Position(), t.feed.End()
-	contexts, bytes := 0, int64(0)
-	for _, k := range t.engine.Keyspaces() {
-		contexts += k.Contexts.Len()
-		bytes += k.Contexts.Bytes()
-	}
-	t.update(func(s *Status) {
-		if position != s.Position || position.Offset >= end {
-			s.Progress = t.o.Now()
-		}
-		s.Position, s.Committed, s.End, s.Watermark, s.Bundle, s.Contexts, s.Bytes = position, t.committed, end, t.engine.Watermark(), t.bundle, contexts, bytes
-	})
-	if t.o.Observe != nil {
-		t.o.Observe(t.engine.Counts())
-	}
 }

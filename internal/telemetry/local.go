@@ -55,13 +55,6 @@ func (l *Local) Publish() {
 	}
 }
 
-// Restart tells that every total begins at 0 again: their owner has been replaced.
-func (l *Local) Restart() {
-	for _, c := range l.counts {
-		c.N, c.published = 0, 0
-	}
-}
-
 // Close publishes the counts a last time and removes the gauges. Publish must not be called after it.
 func (l *Local) Close() {
 	levels := l.levels

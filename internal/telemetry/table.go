@@ -12,7 +12,6 @@ const (
 	LagRecords
 	LagSeconds
 	FetchPauses
-	Backoffs
 	Rebalances
 	Tombstones
 	Unmatched
@@ -41,11 +40,11 @@ const (
 	SweepSeconds
 	SweepFailures
 	CheckpointAge
-	ContextsDirty
 	ContextsWritten
 	ContextBytesWritten
 	Contexts
 	ContextBytes
+	ContextsDirty
 	ContextsEvicted
 	ContextsExpired
 	ContextsLoaded
@@ -78,22 +77,22 @@ type Def struct {
 var secondsBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 
 var (
-	perTopic = []string{"topic"}
-	perTask  = []string{"topic", "partition"}
-	perSpace = []string{"topic", "keyspace"}
+	perTopic     = []string{"topic"}
+	perTask      = []string{"topic", "partition"}
+	perTaskSpace = []string{"topic", "partition", "keyspace"}
+	perSpace     = []string{"topic", "keyspace"}
 )
 
 var table = [ids]Def{
 	BuildInfo: {"insolite_build_info", TypeGauge, "Always 1; the labels say which build runs.", []string{"version", "go"}},
-	Tasks:     {"insolite_tasks", TypeGauge, "Tasks of this instance by state: assigned, recovering, live or paused.", []string{"state"}},
+	Tasks:     {"insolite_tasks", TypeGauge, "Tasks of this instance by state: recovering, replaying, live, stopped or refused.", []string{"state"}},
 
-	FetchedRecords: {"insolite_ingest_fetched_records_total", TypeCounter, "Records read from source topics.", perTopic},
-	FetchedBytes:   {"insolite_ingest_fetched_bytes_total", TypeCounter, "Bytes of the keys and values of the records read.", perTopic},
-	LagRecords:     {"insolite_ingest_lag_records", TypeGauge, "Records between the last one committed and the end of the partition.", perTask},
-	LagSeconds:     {"insolite_ingest_lag_seconds", TypeGauge, "Age of the oldest record that is not committed yet; 0 when there is none.", perTask},
-	FetchPauses:    {"insolite_ingest_fetch_pauses_total", TypeCounter, "Times that a partition was left out of fetching, by reason: credit (its task is busy), environment or recovery.", []string{"topic", "reason"}},
-	Backoffs:       {"insolite_ingest_backoffs_total", TypeCounter, "Waits before another attempt after a failure of the environment, by operation.", []string{"operation"}},
-	Rebalances:     {"insolite_ingest_rebalances_total", TypeCounter, "Assignments of partitions that this instance took part in.", nil},
+	FetchedRecords: {"insolite_ingest_fetched_records_total", TypeCounter, "Records read from source topics, those of a replay included.", perTopic},
+	FetchedBytes:   {"insolite_ingest_fetched_bytes_total", TypeCounter, "Bytes of the keys, values and headers of the records read.", perTopic},
+	LagRecords:     {"insolite_ingest_lag_records", TypeGauge, "Offsets between the last record committed and the end of the partition.", perTask},
+	LagSeconds:     {"insolite_ingest_lag_seconds", TypeGauge, "Age of the oldest record that is not committed yet, by its timestamp; 0 when there is none, NaN when it is not known yet.", perTask},
+	FetchPauses:    {"insolite_ingest_fetch_pauses_total", TypeCounter, "Times that a partition was left out of fetching, by reason: credit (its task has not worked off what it was given) or environment (its broker is away, its leader moves).", []string{"topic", "reason"}},
+	Rebalances:     {"insolite_ingest_rebalances_total", TypeCounter, "Generations of the consumer group that this instance took part in.", nil},
 
 	Tombstones: {"insolite_decode_tombstones_total", TypeCounter, "Records without a value; they are passed over.", perTopic},
 	Unmatched:  {"insolite_decode_unmatched_records_total", TypeCounter, "Records that no source of the topic matches; they are passed over.", perTopic},
@@ -105,41 +104,41 @@ var table = [ids]Def{
 	EventsAhead:     {"insolite_engine_ahead_events_total", TypeCounter, "Events further ahead of their record's timestamp than max_ahead; each is a dead letter.", []string{"source"}},
 	EventsDuplicate: {"insolite_engine_duplicate_events_total", TypeCounter, "Events whose id had been seen within the source's dedupe time, by each keyspace that refused one.", []string{"source"}},
 	EventsSkipped:   {"insolite_engine_skipped_events_total", TypeCounter, "Events that a rule passed over because a field of its group_by is missing.", []string{"rule"}},
-	Watermark:       {"insolite_engine_watermark_seconds", TypeGauge, "The task's watermark as a Unix time.", perTask},
+	Watermark:       {"insolite_engine_watermark_seconds", TypeGauge, "The task's watermark as a Unix time; NaN before the first event.", perTask},
 	BundleNumber:    {"insolite_engine_bundle_number", TypeGauge, "Number of the bundle of rules that the task runs.", perTask},
 	JournalNumber:   {"insolite_engine_journal_number", TypeGauge, "Number of the last journal entry that the task applied.", perTask},
 
 	RuleOutcomes: {"insolite_rules_outcomes_total", TypeCounter, "Evaluations of a rule by outcome: matched, not_matched, insufficient_data, missing_field, excepted, suppressed, alerted or panicked. A matched one is also excepted, suppressed or alerted.", []string{"rule", "outcome"}},
 	RuleSets:     {"insolite_rules_loads_total", TypeCounter, "Sets of rules read after a change, by result: accepted or refused. A refused one leaves the running set as it is.", []string{"result"}},
 
-	Alerts:              {"insolite_output_alerts_total", TypeCounter, "Alerts written, by mode: live or shadow.", []string{"rule", "mode"}},
-	DeadLetters:         {"insolite_output_dead_letters_total", TypeCounter, "Records written to the dead-letter topic.", []string{"stage", "reason"}},
-	Commits:             {"insolite_output_commits_total", TypeCounter, "Kafka transactions committed.", perTopic},
-	CommitSeconds:       {"insolite_output_commit_seconds", TypeHistogram, "Time from the end of a step to its committed transaction.", perTopic},
-	CommitFailures:      {"insolite_output_commit_failures_total", TypeCounter, "Kafka transactions that failed; each is followed by a recovery.", perTopic},
-	TransactionsInDoubt: {"insolite_output_in_doubt_transactions_total", TypeCounter, "Kafka transactions whose outcome is unknown; each is followed by a recovery.", perTopic},
+	Alerts:              {"insolite_output_alerts_total", TypeCounter, "Alerts sent, by mode: live or shadow; again after a transaction that failed.", []string{"rule", "mode"}},
+	DeadLetters:         {"insolite_output_dead_letters_total", TypeCounter, "Records sent to the dead-letter topic; again after a transaction that failed.", []string{"stage", "reason"}},
+	Commits:             {"insolite_output_commits_total", TypeCounter, "Transactions committed; with delivery at least once, offsets.", perTopic},
+	CommitSeconds:       {"insolite_output_commit_seconds", TypeHistogram, "Time that a commit takes, from its first request to the last answer.", perTopic},
+	CommitFailures:      {"insolite_output_commit_failures_total", TypeCounter, "Transactions that failed and surely left nothing; each is followed by a recovery.", perTopic},
+	TransactionsInDoubt: {"insolite_output_in_doubt_transactions_total", TypeCounter, "Transactions whose outcome is unknown; each is followed by a recovery, which finds out.", perTopic},
 
-	Recoveries:      {"insolite_recovery_recoveries_total", TypeCounter, "Recoveries of tasks, by reason: assigned, doubt, fenced, store or panic.", []string{"topic", "reason"}},
-	RecoverySeconds: {"insolite_recovery_seconds", TypeHistogram, "Time from the begin of a recovery to the first live record.", perTopic},
+	Recoveries:      {"insolite_recovery_recoveries_total", TypeCounter, "Recoveries of tasks that began, by reason: assigned, doubt (about a transaction), fenced, store (the checkpoints), log (the partition can't be read) or other.", []string{"topic", "reason"}},
+	RecoverySeconds: {"insolite_recovery_seconds", TypeHistogram, "Time from the begin of a recovery to the end of its replay.", perTopic},
 	ReplayedRecords: {"insolite_recovery_replayed_records_total", TypeCounter, "Records stepped again in recoveries, their output discarded.", perTopic},
 
 	Sweeps:              {"insolite_checkpoint_sweeps_total", TypeCounter, "Checkpoints completed.", perTopic},
 	SweepSeconds:        {"insolite_checkpoint_sweep_seconds", TypeHistogram, "Time from the begin of a checkpoint to its durable end.", perTopic},
 	SweepFailures:       {"insolite_checkpoint_failures_total", TypeCounter, "Checkpoints that failed.", perTopic},
 	CheckpointAge:       {"insolite_checkpoint_age_records", TypeGauge, "Records that a recovery would have to replay now: the committed offset minus the checkpoint's.", perTask},
-	ContextsDirty:       {"insolite_checkpoint_dirty_contexts", TypeGauge, "Contexts changed since they were last written.", perTask},
 	ContextsWritten:     {"insolite_checkpoint_written_contexts_total", TypeCounter, "Contexts written to the store.", perTopic},
 	ContextBytesWritten: {"insolite_checkpoint_written_bytes_total", TypeCounter, "Bytes of the contexts written to the store.", perTopic},
 
-	Contexts:        {"insolite_context_contexts", TypeGauge, "Contexts in memory.", perTask},
-	ContextBytes:    {"insolite_context_bytes", TypeGauge, "Memory that contexts take, free room in slabs included.", perTask},
+	Contexts:        {"insolite_context_contexts", TypeGauge, "Contexts in memory.", perTaskSpace},
+	ContextBytes:    {"insolite_context_bytes", TypeGauge, "Memory that contexts take: their blocks, handles and table.", perTaskSpace},
+	ContextsDirty:   {"insolite_context_dirty", TypeGauge, "Contexts changed since they were last written to the store.", perTaskSpace},
 	ContextsEvicted: {"insolite_context_evicted_total", TypeCounter, "Contexts moved out of memory; the store keeps them.", perSpace},
 	ContextsExpired: {"insolite_context_expired_total", TypeCounter, "Contexts forgotten because their longest window is past.", perSpace},
 	ContextsLoaded:  {"insolite_context_loaded_total", TypeCounter, "Contexts read from the store on first touch.", perSpace},
 	LimitDrops:      {"insolite_context_limit_drops_total", TypeCounter, "What gave way to a limit of a context, by limit: panes, rows, sessions, samples, text, ids or cool_downs.", []string{"topic", "keyspace", "limit"}},
 
 	Clients:     {"insolite_dashboard_clients", TypeGauge, "Browsers that follow the live alerts.", nil},
-	ClientDrops: {"insolite_dashboard_dropped_alerts_total", TypeCounter, "Alerts that were not sent to a slow client; it is told how many.", nil},
+	ClientDrops: {"insolite_dashboard_dropped_alerts_total", TypeCounter, "Alerts that a client was not sent because it was too slow; it is told how many.", nil},
 	AlertsHeld:  {"insolite_dashboard_alerts", TypeGauge, "Alerts that the dashboard holds in memory.", nil},
 }
 
