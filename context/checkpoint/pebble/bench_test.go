@@ -56,6 +56,17 @@ func BenchmarkContexts(b *testing.B) {
 			}
 		})
 	})
+	absent := make([][]byte, total) // a new key is asked for too
+	for i := range absent {
+		absent[i] = fmt.Appendf(nil, "customer-%09d-", i*7919%total)
+	}
+	b.Run("absent", func(b *testing.B) {
+		measure(b, func() {
+			for i := 0; i < total; i += 64 {
+				must(b, task.Load(b.Context(), 1, absent[i:min(i+64, total)], func(int, checkpoint.Context) error { return nil }))
+			}
+		})
+	})
 	b.Run("scan", func(b *testing.B) {
 		measure(b, func() {
 			if n := count(b, task); n != total {

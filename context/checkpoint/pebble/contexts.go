@@ -56,7 +56,8 @@ func (t *task) put(b *pebble.Batch, it *checkpoint.Item) error {
 // stored returns an iterator for reads. Over keys in their order it costs half of as many gets, and asks the filters of the tables too.
 func (t *task) stored() (*pebble.Iterator, error) {
 	n := t.owner.number
-	return t.s.db.NewIter(&pebble.IterOptions{LowerBound: taskKey('C', n), UpperBound: taskKey('C', n+1)})
+	return t.s.db.NewIter(&pebble.IterOptions{LowerBound: taskKey('C', n), UpperBound: taskKey('C', n+1),
+		UseL6Filters: true}) // else a key that is not there is looked for in the level that holds most of them
 }
 
 // read returns the context of a key, if there is one, and leaves its database key in t.key.
