@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"insolite/ingest/kafka"
@@ -15,6 +16,7 @@ var (
 	eventsFlag = flag.Int64("events", 100_000, "payments in the topic")
 	roundsFlag = flag.Int("rounds", 1, "how often each contender runs")
 	keysFlag   = flag.Int("keys", 1_000_000, "customers")
+	onlyFlag   = flag.String("only", "", "run only the contenders whose names match this regular expression")
 	keepFlag   = flag.String("keep", "", "folder for the service's CPU profile; empty: it is thrown away")
 	updateFlag = flag.Bool("update", false, "write the results to docs/performance.md")
 )
@@ -36,8 +38,12 @@ func TestReference(t *testing.T) {
 	}
 	t.Logf("%d payments of %d bytes, %d keys, %d with more than 100; %s", p.events, p.bytes/p.events, p.keys, p.busy, p.want)
 	r := newReport(p)
+	only := regexp.MustCompile(*onlyFlag)
 	for round := range *roundsFlag {
 		for i := range contenders {
+			if !only.MatchString(contenders[i].name) {
+				continue
+			}
 			r.add(&contenders[i], race(t, client, cluster.Bootstrap(), p, &contenders[i], fmt.Sprint("r", round, "-", i), ""))
 		}
 	}
