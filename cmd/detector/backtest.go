@@ -144,7 +144,7 @@ func (j *backtestJob) prepare(ctx context.Context) (read func() error, err error
 	if j.topics, err = j.in.ofTopics(j.runner); err != nil {
 		return nil, err
 	}
-	client, err := kafka.Dial(ctx, kafkaOptions(j.project.Config))
+	client, err := kafka.Dial(ctx, app.KafkaOptions(j.project.Config))
 	if err != nil {
 		return nil, err
 	}

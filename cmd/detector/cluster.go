@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"insolite/ingest/kafka"
+	"insolite/internal/app"
 	"insolite/internal/config"
 )
 
@@ -32,14 +33,14 @@ func (c *clusterFlags) add(cmd *cobra.Command) {
 
 // dial connects as the flags say; the flags go before the configuration.
 func (c *clusterFlags) dial(ctx context.Context, g *global) (*kafka.Client, error) {
-	o := kafka.Options{}
+	o := kafka.Options{App: "detector"}
 	if c.config != "" {
 		conf, list := config.Load(c.config, config.Options{})
 		if conf == nil {
 			writeProblems(g.err, list, terminal(g.err))
 			return nil, failed(exitUsage)
 		}
-		o = kafkaOptions(conf)
+		o = app.KafkaOptions(conf)
 		if c.alerts == "" {
 			c.alerts = conf.Alerts
 		}
@@ -69,16 +70,4 @@ func (c *clusterFlags) partitions(ctx context.Context, client *kafka.Client, top
 		return 0, err
 	}
 	return t.Partitions, nil
-}
-
-// kafkaOptions are the brokers and the login of a configuration.
-func kafkaOptions(c *config.Config) kafka.Options {
-	o := kafka.Options{Brokers: c.Kafka.Brokers, App: c.App}
-	if t := c.Kafka.TLS; t != nil {
-		o.TLS = &kafka.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
-	}
-	if s := c.Kafka.SASL; s != nil {
-		o.SASL = &kafka.SASL{Mechanism: s.Mechanism, Username: s.Username, Password: s.Password.Reveal(), TokenFile: s.TokenFile}
-	}
-	return o
 }

@@ -131,7 +131,7 @@ func (j *explainJob) explain(ctx context.Context, p *app.Project, set *rules.Set
 	if err != nil {
 		return nil, err
 	}
-	client, err := kafka.Dial(ctx, kafkaOptions(p.Config))
+	client, err := kafka.Dial(ctx, app.KafkaOptions(p.Config))
 	if err != nil {
 		return nil, err
 	}

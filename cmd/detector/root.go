@@ -106,7 +106,7 @@ func newRoot(g *global) *cobra.Command {
 	})
 	root.AddCommand(newDemo(g), newRun(g), newApply(g), newDrain(g))
 	root.AddCommand(newCheck(g), newVersion(g))
-	root.AddCommand(newTest(g), newBacktest(g), newGenerate(g), newExplain(g))
+	root.AddCommand(newTest(g), newBacktest(g), newGenerate(g), newExplain(g), newDocs(g))
 	return withHelp(root)
 }
 
