@@ -194,7 +194,7 @@ func TestRealBroker(t *testing.T) {
 	brokers := strings.Join(kafkatest.Start(t, 1).Bootstrap(), ",")
 	t.Run("topics", func(t *testing.T) { topics(t, brokers) })
 	call(t, "generate", "pizza", "--brokers", brokers, "--create", "3", "--count", "1", "--topic", "insolite.alerts") // which makes the topic
-	t.Run("score", func(t *testing.T) { score(t, brokers, "2025-06-01") }) // after what is there and the windows over it
+	t.Run("score", func(t *testing.T) { score(t, brokers, "2025-06-01") })                                            // after what is there and the windows over it
 }
 
 func score(t *testing.T, brokers, start string) {
