@@ -51,6 +51,7 @@ var owners = map[string][]string{
 	"github.com/RoaringBitmap/roaring":   {"rules/lookup", "alerts"},
 	"github.com/gin-gonic/gin":           {"dashboard"},
 	"github.com/spf13/cobra":             {"cmd/detector"},
+	"github.com/spf13/pflag":             {"cmd/detector"}, // part of what cobra shows
 	"github.com/twmb/franz-go":           {"internal/app"},
 }
 
