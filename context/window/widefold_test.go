@@ -33,6 +33,9 @@ func TestWideFold(t *testing.T) {
 			}
 			v := []event.Value{event.IntValue(r.Int64N(1 + 100*int64(1+i/4000)))}
 			s.addExactly(t, r, when, v, watermark)
+			if r.IntN(200) == 0 && len(s.tail) < 1<<16 { // as when a context of another layout is converted
+				s.tail = append(s.tail, make([]byte, 8*(1+r.IntN(60)))...)
+			}
 			ref.add(when, v, watermark)
 			if r.IntN(4) > 0 {
 				var got, want [1]event.Value

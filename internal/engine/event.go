@@ -91,7 +91,7 @@ func (e *Engine) choose() {
 			continue
 		}
 		for _, g := range st.gates {
-			if g.where < 0 || st.ok[g.where] {
+			if st.sees(g.where) {
 				e.count.seen[g.index]++
 			}
 		}

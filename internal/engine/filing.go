@@ -12,16 +12,31 @@ import (
 const (
 	filedMin = 16 // rules of a source; fewer are evaluated one after the other
 	shelfMin = 4  // rules on a shelf; below, looking there costs as much as evaluating them
+
+	// Which of several limits is seldom reached shows in the events: one in learnEvery is looked at, and the rules are filed anew after
+	// learnFirst and learnLast events.
+	learnEvery = 16
+	learnFirst = 1 << 10
+	learnLast  = 1 << 16
 )
 
 // filing finds the rules whose condition may be true or unknown for an event without evaluating the others, whose condition is false. Each
-// rule is filed under one limit that its condition demands of a slot (see expr.Bound); rules over the same features share a shelf, sorted by
-// limit, of which an event asks for the beginning only.
+// rule is filed under one limit that its condition demands of a slot (see expr.Bound), the one that is reached most seldom; rules over the
+// same features share a shelf, sorted by limit, of which an event asks for the beginning only. Results do not depend on how rules are filed.
 type filing struct {
 	rest    []uint64 // bits of source.rules: those that are on no shelf
 	chosen  []uint64 // for the present event
 	shelves []shelf
-	rules   int
+	rules   []filed
+	events  int // until learnLast
+}
+
+// filed is a rule with the limits under which it may be filed, and how often each was not kept by the events that were looked at.
+type filed struct {
+	rule   *rule
+	bounds []expr.Bound
+	missed []int
+	under  int // the one in use
 }
 
 // shelf is the rules of a stream with the same `where` and a limit on the same side of the same slot, the most lenient first.
@@ -45,66 +60,112 @@ func newFiling(all []*rule) *filing {
 		return nil
 	}
 	words := (len(all) + 63) / 64
-	f := &filing{rest: make([]uint64, words), chosen: make([]uint64, words), rules: len(all)}
-	type filed struct {
-		rule  int
-		limit float64
-	}
-	byPlace := map[place][]filed{}
-	var places []place // in the order of the rules, so that nothing depends on the order of a map
-	for i, r := range all {
-		b, ok := r.bound()
-		if !ok {
-			f.rest[i/64] |= 1 << (i % 64)
-			continue
-		}
-		p := place{r.stream, r.WhereIndex, b.Slot, b.Above}
-		if byPlace[p] == nil {
-			places = append(places, p)
-		}
-		byPlace[p] = append(byPlace[p], filed{i, b.Limit})
-	}
-	for _, p := range places {
-		list := byPlace[p]
-		if len(list) < shelfMin {
-			for _, x := range list {
-				f.rest[x.rule/64] |= 1 << (x.rule % 64)
-			}
-			continue
-		}
-		slices.SortStableFunc(list, func(a, b filed) int {
-			if p.above {
-				return cmp.Compare(a.limit, b.limit)
-			}
-			return cmp.Compare(b.limit, a.limit)
+	f := &filing{rest: make([]uint64, words), chosen: make([]uint64, words)}
+	for _, r := range all {
+		bounds := r.Condition.Bounds()
+		// A feature says more about a key than a field of one event, as long as nothing else is known.
+		slices.SortStableFunc(bounds, func(a, b expr.Bound) int {
+			return cmp.Compare(bit(int(a.Slot) < r.declared), bit(int(b.Slot) < r.declared))
 		})
-		s := shelf{place: p}
-		for _, x := range list {
-			s.limits, s.rules = append(s.limits, x.limit), append(s.rules, x.rule)
-		}
-		f.shelves = append(f.shelves, s)
+		f.rules = append(f.rules, filed{rule: r, bounds: bounds, missed: make([]int, len(bounds))})
 	}
+	f.file()
 	return f
 }
 
-// bound returns the limit under which the rule is filed: of a feature, if there is one, which says more about a key than a field of one event.
-func (r *rule) bound() (b expr.Bound, ok bool) {
-	all := r.Condition.Bounds()
-	if i := slices.IndexFunc(all, func(b expr.Bound) bool { return int(b.Slot) >= r.declared }); i >= 0 {
-		return all[i], true
+func bit(b bool) int {
+	if b {
+		return 1
 	}
-	if len(all) == 0 {
-		return b, false
+	return 0
+}
+
+// file puts every rule on its shelf.
+func (f *filing) file() {
+	clear(f.rest)
+	f.shelves = nil
+	places := map[place]int{} // in f.shelves, which are in the order of the rules, so that nothing depends on the order of a map
+	for i := range f.rules {
+		x := &f.rules[i]
+		if len(x.bounds) == 0 {
+			f.keep(i)
+			continue
+		}
+		x.under = slices.Index(x.missed, slices.Max(x.missed))
+		b := x.bounds[x.under]
+		p := place{x.rule.stream, x.rule.WhereIndex, b.Slot, b.Above}
+		k, ok := places[p]
+		if !ok {
+			k = len(f.shelves)
+			places[p] = k
+			f.shelves = append(f.shelves, shelf{place: p})
+		}
+		f.shelves[k].rules = append(f.shelves[k].rules, i)
 	}
-	return all[0], true
+	f.shelves = slices.DeleteFunc(f.shelves, func(s shelf) bool {
+		if len(s.rules) >= shelfMin {
+			return false
+		}
+		for _, i := range s.rules {
+			f.keep(i)
+		}
+		return true
+	})
+	for k := range f.shelves {
+		f.sort(&f.shelves[k])
+	}
+}
+
+// keep leaves rule i on no shelf.
+func (f *filing) keep(i int) { f.rest[i/64] |= 1 << (i % 64) }
+
+// sort puts the most lenient rule of a shelf first.
+func (f *filing) sort(s *shelf) {
+	limit := func(i int) float64 { return f.rules[i].bounds[f.rules[i].under].Limit }
+	slices.SortStableFunc(s.rules, func(a, b int) int {
+		if s.place.above {
+			return cmp.Compare(limit(a), limit(b))
+		}
+		return cmp.Compare(limit(b), limit(a))
+	})
+	for _, i := range s.rules {
+		s.limits = append(s.limits, limit(i))
+	}
+}
+
+// learn looks at an event now and then, and files the rules anew when enough were seen.
+func (f *filing) learn(row event.Row) {
+	if f.events++; f.events%learnEvery == 0 {
+		for i := range f.rules {
+			if x := &f.rules[i]; len(x.bounds) > 1 && x.rule.stream.sees(x.rule.WhereIndex) {
+				for k, b := range x.bounds {
+					v := &row[b.Slot]
+					if known := v.Kind == event.KindNumber || v.Kind == event.KindInt; known && (b.Above && v.Float() < b.Limit || !b.Above && v.Float() > b.Limit) {
+						x.missed[k]++
+					}
+				}
+			}
+		}
+	}
+	if f.events == learnFirst || f.events == learnLast {
+		f.file()
+	}
+}
+
+// sees reports whether rules with a `where` see the present event; -1: no `where`.
+func (st *stream) sees(where int) bool {
+	return st.state == open && (where < 0 || st.ok[where])
 }
 
 // choose finds the rules to evaluate for the present event.
 func (f *filing) choose(row event.Row) {
+	if f.events < learnLast {
+		f.learn(row)
+	}
 	copy(f.chosen, f.rest)
 	for i := range f.shelves {
 		s := &f.shelves[i]
-		if st := s.place.stream; st.state != open || s.place.where >= 0 && !st.ok[s.place.where] {
+		if !s.place.stream.sees(s.place.where) {
 			continue
 		}
 		n := s.reach(&row[s.place.slot])
@@ -137,8 +198,8 @@ func (f *filing) next(i int) int {
 	if f == nil {
 		return i
 	}
-	if i >= f.rules {
-		return f.rules
+	if i >= len(f.rules) {
+		return len(f.rules)
 	}
 	word := f.chosen[i/64] >> (i % 64) << (i % 64)
 	for w := i / 64; ; word = f.chosen[w] {
@@ -146,7 +207,7 @@ func (f *filing) next(i int) int {
 			return w*64 + bits.TrailingZeros64(word)
 		}
 		if w++; w == len(f.chosen) {
-			return f.rules
+			return len(f.rules)
 		}
 	}
 }
