@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 GO ?= go
 
-.PHONY: help test lint deps bench
+.PHONY: help test soak lint deps bench
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -10,6 +10,9 @@ deps: ## install what the tests need beside Go: Chromium, if missing, and the pa
 
 test: deps ## run every test, after installing what they need
 	$(GO) test -timeout 20m ./...
+
+soak: deps ## run every test with SOAK times as many random cases (20 unless SOAK says otherwise); hours
+	SOAK=$${SOAK:-20} $(GO) test -timeout 24h -count=1 ./...
 
 bench: ## measure what an event costs, on a real broker, into docs/performance.md
 	$(GO) test ./bench -run TestReference -count=1 -v -timeout 2h -args -events 4000000 -rounds 5 -update

@@ -12,6 +12,7 @@ import (
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/oracle"
+	"insolite/internal/testsize"
 	"insolite/rules"
 )
 
@@ -213,12 +214,7 @@ func TestEngineAgreesWithTheEvaluator(t *testing.T) {
 	}
 }
 
-func comparedSeeds() uint64 {
-	if testing.Short() {
-		return seedsShort
-	}
-	return seedsLong
-}
+func comparedSeeds() uint64 { return uint64(testsize.Of(seedsShort, seedsLong)) }
 
 // agree compares on one seed, and shrinks what differs.
 func agree(t *testing.T, seed uint64) oracle.Cells {

@@ -13,6 +13,7 @@ import (
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/oracle"
+	"insolite/internal/testsize"
 	"insolite/rules"
 )
 
@@ -25,16 +26,11 @@ func emitted(out *engine.Output) []byte {
 	return b
 }
 
-func seeds(t *testing.T) uint64 {
-	if testing.Short() {
-		return 4
-	}
-	return 30
-}
+func seeds() uint64 { return uint64(testsize.Of(4, 30)) }
 
 func TestBatchesAndProcessorsDoNotMatter(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for seed := range seeds(t) {
+	for seed := range seeds() {
 		j, lines := oracle.Random(seed)
 		set := load(t, j)
 		out, _ := run(t, set, lines, 4096)
@@ -155,7 +151,7 @@ func (s *shelf) restart() {
 // Whatever is written, evicted, loaded, expired or lost between two steps, the alerts are the same bytes.
 func TestEvictionAndRestartsDoNotMatter(t *testing.T) {
 	var loads, restarts, removals int
-	for seed := range seeds(t) {
+	for seed := range seeds() {
 		j, lines := oracle.Random(seed)
 		set := load(t, j)
 		out, _ := run(t, set, lines, 4096)

@@ -27,7 +27,7 @@ func twice(j oracle.Job) (configuration, ruleFile string) {
 // Sources that share their keyspaces don't see each other's events: each gives what it gives alone.
 func TestSourcesOfOneKeyspaceStayApart(t *testing.T) {
 	alerts := 0
-	for seed := range seeds(t) {
+	for seed := range seeds() {
 		j, lines := oracle.Random(seed)
 		alone, _ := run(t, load(t, j), lines, 4096)
 		want := told(t, j, alone)

@@ -12,6 +12,7 @@ import (
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/journal"
+	"insolite/internal/testsize"
 	"insolite/rules"
 )
 
@@ -203,10 +204,7 @@ func at(lines []string, i int) string {
 
 // The visible output of any schedule is that of one uninterrupted evaluation. Only a store that went back may be refused.
 func TestSchedulesGiveTheSameAlerts(t *testing.T) {
-	n := uint64(2000)
-	if testing.Short() {
-		n = 150
-	}
+	n := uint64(testsize.Of(150, 2000))
 	plans := simPlans(t)
 	refusals, alerts := 0, 0
 	for seed := range n {

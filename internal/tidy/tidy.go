@@ -37,6 +37,7 @@ var layers = map[string]int{
 	"bench":              9, // tests only
 	"internal/oracle":    9, // serves tests only
 	"internal/kafkatest": 9, // serves tests only
+	"internal/testsize":  9, // serves tests only
 }
 
 // owners says which packages may import a third-party module.

@@ -16,6 +16,7 @@ import (
 
 	"insolite/internal/diag"
 	"insolite/internal/event"
+	"insolite/internal/testsize"
 )
 
 // The virtual machine of expr-lang is the second opinion on what an expression means, on rows without missing values. The two differ by
@@ -156,10 +157,7 @@ func (g vmGen) numeric(kind event.Kind, a func(event.Kind) string) string {
 }
 
 func TestAgainstVirtualMachine(t *testing.T) {
-	count := 20_000
-	if !testing.Short() {
-		count *= 5
-	}
+	count := testsize.Of(20_000, 100_000)
 	const seed = 1
 	_, env := vmRow(rand.New(rand.NewPCG(seed, 0)))
 	config := conf.New(env)
