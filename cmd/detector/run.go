@@ -14,8 +14,8 @@ func newRun(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [--config FILE]",
 		Short: "Run the service: read events, raise alerts",
-		Long: "Run one instance of the service: it joins the consumer group, reads its share of the partitions, and writes alerts. More instances with the same\n" +
-			"configuration share the work. SIGTERM and Ctrl-C end it in order within ten seconds: what was read is committed, contexts are checkpointed.",
+		Long: "Run the service: it joins the consumer group, reads the partitions, and writes alerts. Contexts in a folder (state.store: pebble) belong to one\n" +
+			"instance, so a second one of the same app is refused. SIGTERM and Ctrl-C end it in order within ten seconds: what was read is committed, contexts are checkpointed.",
 		Example: "  detector run\n  detector run --config /etc/insolite/insolite.yaml --log-format json\n  INSOLITE_KAFKA_BROKERS=kafka:9092 detector run",
 		Args:    cobra.NoArgs,
 	}

@@ -174,6 +174,9 @@ func (m *Membership) consume(ctx context.Context) {
 		began := time.Now()
 		err := m.group.Consume(session, m.topics, handler{m, session})
 		leave()
+		if errors.Is(err, sarama.ErrFencedInstancedId) {
+			err = fmt.Errorf("another instance has joined with the static id %q, which has the partitions now; stop one of the two, or give each an id of its own: %w", m.client.opts.StaticID, err)
+		}
 		if err != nil && ctx.Err() == nil {
 			m.trouble.Store(&err)
 		}

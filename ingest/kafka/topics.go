@@ -28,6 +28,7 @@ type Topic struct {
 	Partitions      int
 	Compacted       bool // cleanup.policy has compact: offsets vanish from the middle of the log
 	LogAppendTime   bool // the broker sets the records' timestamps, else the producers do
+	Keeps           bool // nothing of it is ever deleted: neither compacted nor limited in age or size
 	MaxMessageBytes int  // the largest batch that the topic takes; 0: not known
 }
 
@@ -142,7 +143,7 @@ func (c *Client) DescribeTopic(ctx context.Context, name string) (*Topic, error)
 
 func (c *Client) describeConfig(b *sarama.Broker, t *Topic) error {
 	r, err := b.DescribeConfigs(&sarama.DescribeConfigsRequest{Version: 4, Resources: []*sarama.ConfigResource{{
-		Type: sarama.TopicResource, Name: t.Name, ConfigNames: []string{"cleanup.policy", "message.timestamp.type", "max.message.bytes"},
+		Type: sarama.TopicResource, Name: t.Name, ConfigNames: []string{"cleanup.policy", "message.timestamp.type", "max.message.bytes", "retention.ms", "retention.bytes"},
 	}}})
 	if err != nil {
 		c.conns.drop(b)
@@ -154,8 +155,13 @@ func (c *Client) describeConfig(b *sarama.Broker, t *Topic) error {
 	if code := sarama.KError(r.Resources[0].ErrorCode); code != sarama.ErrNoError {
 		return code
 	}
+	limits := 0
 	for _, e := range r.Resources[0].Configs {
 		switch e.Name {
+		case "retention.ms", "retention.bytes":
+			if e.Value != "-1" {
+				limits++
+			}
 		case "cleanup.policy":
 			t.Compacted = e.Value == "compact" || e.Value == "compact,delete" || e.Value == "delete,compact"
 		case "message.timestamp.type":
@@ -164,6 +170,7 @@ func (c *Client) describeConfig(b *sarama.Broker, t *Topic) error {
 			t.MaxMessageBytes, _ = strconv.Atoi(e.Value) // 0 where it is no number
 		}
 	}
+	t.Keeps = !t.Compacted && limits == 0
 	return nil
 }
 

@@ -34,8 +34,8 @@ func Apply(ctx context.Context, p *Project, log *slog.Logger) (event.Offset, err
 	if err != nil {
 		return 0, err
 	}
-	if number, seen := b.number(hash); seen && number == b.Newest() {
-		return number, nil
+	if b.inForce(hash) {
+		return b.Newest(), nil
 	}
 	return b.publish(ctx, mine)
 }

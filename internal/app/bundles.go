@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"insolite/ingest"
 	"insolite/ingest/kafka"
@@ -99,35 +100,43 @@ type bundles struct {
 	log      *slog.Logger
 	changed  func() // a newer bundle was read
 
-	mu        sync.Mutex
-	next      event.Offset
+	newest  atomic.Int64  // -1: none. Tasks ask for it between two commits, so nothing that waits may guard it
+	reading chan struct{} // held by one reader of the topic at a time; a channel, so that waiting for it ends with a context
+	next    event.Offset  // of the reader
+
+	mu        sync.Mutex // never held while anything is asked of a broker
 	chunks    map[bundle.Hash][]byte
 	manifests map[event.Offset]*bundle.Manifest
 	seen      map[bundle.Hash]event.Offset // the newest number of a bundle
-	newest    event.Offset                 // -1: none
 	sets      map[event.Offset]*rules.Set
 }
 
 func newBundles(client *kafka.Client, producer *kafka.Producer, topic string, log *slog.Logger) *bundles {
-	return &bundles{client: client, producer: producer, topic: topic, log: log, changed: func() {}, chunks: map[bundle.Hash][]byte{},
-		manifests: map[event.Offset]*bundle.Manifest{}, seen: map[bundle.Hash]event.Offset{}, newest: -1, sets: map[event.Offset]*rules.Set{}}
+	b := &bundles{client: client, producer: producer, topic: topic, log: log, changed: func() {}, reading: make(chan struct{}, 1), chunks: map[bundle.Hash][]byte{},
+		manifests: map[event.Offset]*bundle.Manifest{}, seen: map[bundle.Hash]event.Offset{}, sets: map[event.Offset]*rules.Set{}}
+	b.newest.Store(-1)
+	return b
 }
 
 // refresh reads what is new on the topic.
 func (b *bundles) refresh(ctx context.Context) error {
+	select {
+	case b.reading <- struct{}{}:
+		defer func() { <-b.reading }()
+	case <-ctx.Done():
+		return fmt.Errorf("read the bundles: %w", ctx.Err())
+	}
 	at := kafka.TopicPartition{Topic: b.topic}
 	end, err := b.client.HighWatermark(ctx, at)
 	if err != nil {
 		return fmt.Errorf("read the bundles: %w", err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.next == 0 {
 		if b.next, err = b.client.Earliest(ctx, at); err != nil {
 			return fmt.Errorf("read the bundles: %w", err)
 		}
 	}
-	before := b.newest
+	before := b.Newest()
 	for r, err := range b.client.ReadAll(ctx, at, b.next, end) {
 		if err != nil {
 			return fmt.Errorf("read the bundles: %w", err)
@@ -137,7 +146,7 @@ func (b *bundles) refresh(ctx context.Context) error {
 		}
 		b.next = r.Offset + 1
 	}
-	if b.newest != before {
+	if b.Newest() != before {
 		b.changed()
 	}
 	return nil
@@ -145,11 +154,15 @@ func (b *bundles) refresh(ctx context.Context) error {
 
 func (b *bundles) take(r *ingest.Record) error {
 	record, err := bundle.Parse(r.Value)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
 	case record.Manifest != nil:
-		b.manifests[r.Offset], b.seen[record.Manifest.Hash], b.newest = record.Manifest, r.Offset, r.Offset
+		b.manifests[r.Offset], b.seen[record.Manifest.Hash] = record.Manifest, r.Offset
+		b.newest.Store(int64(r.Offset))
 	default:
 		b.chunks[record.Chunk.Hash] = append([]byte{}, record.Chunk.Data...)
 	}
@@ -157,11 +170,7 @@ func (b *bundles) take(r *ingest.Record) error {
 }
 
 // Newest returns the number of the newest bundle; -1: none.
-func (b *bundles) Newest() event.Offset {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.newest
-}
+func (b *bundles) Newest() event.Offset { return event.Offset(b.newest.Load()) }
 
 // number returns the newest number of the bundle with a hash.
 func (b *bundles) number(h bundle.Hash) (event.Offset, bool) {
@@ -220,8 +229,8 @@ func (b *bundles) set(ctx context.Context, number event.Offset) (*rules.Set, err
 		}
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	content, err := manifest.Bundle(func(h bundle.Hash) []byte { return b.chunks[h] })
+	b.mu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("bundle %d: %w", number, err)
 	}
@@ -229,8 +238,19 @@ func (b *bundles) set(ctx context.Context, number event.Offset) (*rules.Set, err
 	if err != nil {
 		return nil, fmt.Errorf("bundle %d: %w", number, err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if first := b.sets[number]; first != nil { // somebody was faster
+		return first, nil
+	}
 	b.sets[number] = set
 	return set, nil
+}
+
+// inForce reports whether the newest bundle has that hash.
+func (b *bundles) inForce(h bundle.Hash) bool {
+	number, seen := b.number(h)
+	return seen && number == b.Newest()
 }
 
 // topicBundles are the bundles as a task of one topic sees them.

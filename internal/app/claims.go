@@ -38,7 +38,7 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		Store:    s.store,
 
 		AlertsTopic: s.config.Alerts, ShadowTopic: shadowTopic(s.config), DeadLettersTopic: s.config.DeadLetters, JournalTopic: journalTopic(s.config),
-		AtLeastOnce: !s.config.ExactlyOnce, CommitInterval: s.config.CommitInterval, CheckpointInterval: s.config.State.CheckpointInterval,
+		CommitInterval: s.config.CommitInterval, CheckpointInterval: s.checkpointInterval(),
 		Rebuild: s.config.State.OnMissing == "rebuild", AcceptEngine: s.o.AcceptEngine, Start: start,
 		Now: s.now, Engine: engine.Version, Logger: s.log, Observer: r.meter,
 	})
@@ -50,10 +50,12 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 	switch {
 	case errors.As(err, &refusal):
 		s.log.Error("refused", "task", refusal.Task, "reason", refusal.Reason, "cure", refusal.Cure)
-		return // it stays among the tasks, so that /readyz and the page tell of it
+		<-ctx.Done() // as long as the claim is held, /readyz and the page tell of it
 	case errors.Is(err, task.ErrLost) && ctx.Err() == nil:
 		s.log.Warn("the partition was lost; join anew", "partition", claim.String(), "error", err)
-		s.membership().Rejoin()
+		if m := s.membership(); m != nil { // it may not have returned from joining
+			m.Rejoin()
+		}
 	}
 	s.leave(r)
 }
@@ -104,7 +106,18 @@ func (s *Service) producerOf(claim *kafka.Claim) task.Producer {
 	if s.config.ExactlyOnce {
 		return &exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition)}
 	}
-	return &atLeastOnce{client: s.client, claim: claim, p: s.client.NewProducer()}
+	return &atLeastOnce{client: s.client, exactlyOnce: exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition)},
+		p: s.client.NewProducer(), journal: journalTopic(s.config)}
+}
+
+// drainCheckpoints is how often a service that drains checkpoints: it is over when that is complete.
+const drainCheckpoints = time.Second
+
+func (s *Service) checkpointInterval() time.Duration {
+	if s.o.Drain {
+		return min(drainCheckpoints, s.config.State.CheckpointInterval)
+	}
+	return s.config.State.CheckpointInterval
 }
 
 // start is where the topic's tasks begin when they have never run.

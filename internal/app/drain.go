@@ -10,7 +10,8 @@ import (
 // drainPoll is how often a draining service looks whether it is at the end.
 const drainPoll = 200 * time.Millisecond
 
-// drain ends the service when every assigned task has committed all that there is to read. Stopping then completes their checkpoints.
+// drain ends the service when every assigned task has committed all that there is to read and its checkpoint has come as far, so that nothing
+// is left to be replayed.
 func (s *Service) drain(ctx context.Context) {
 	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
@@ -49,7 +50,7 @@ func (s *Service) refusal() error {
 func (s *Service) drained() bool {
 	all := s.statuses()
 	for _, t := range all {
-		if t.Phase != task.Live || t.End < 0 || t.Committed.Offset < t.End {
+		if t.Phase != task.Live || t.End < 0 || t.Committed.Offset < t.End || t.Swept != t.Committed {
 			return false
 		}
 	}

@@ -95,6 +95,15 @@ func (f *partitionFeed) count(b *kafka.Batch) {
 	f.busy, f.away = busy, away
 }
 
+// asRefusal turns a feed's end that no recovery heals into a refusal. An offset out of range is told by the recovery, which sees more.
+func asRefusal(err error) error {
+	var unsupported *kafka.UnsupportedError
+	if errors.As(err, &unsupported) {
+		return &task.Refusal{Task: fmt.Sprintf("%s/%d", unsupported.Topic, unsupported.Partition), Reason: err.Error(), Cure: "have the record written anew in a format that this version reads, or take another `app` to start behind it"}
+	}
+	return err
+}
+
 func (f *partitionFeed) release() {
 	if f.batch != nil {
 		f.batch.Release()
@@ -111,7 +120,7 @@ func (f *partitionFeed) Poll(ctx context.Context, wait time.Duration) (*ingest.B
 		return nil, ctx.Err()
 	case b, ok := <-f.feed.Batches():
 		if !ok {
-			return nil, cmp.Or(f.feed.Err(), errors.New("the feed was closed"))
+			return nil, cmp.Or(asRefusal(f.feed.Err()), errors.New("the feed was closed"))
 		}
 		f.batch = b
 		f.count(b)
@@ -152,7 +161,12 @@ func (p *exactlyOnce) Send(ctx context.Context, m []task.Message) error {
 }
 
 func (p *exactlyOnce) Commit(ctx context.Context, next event.Offset, metadata string) error {
-	if err := p.t.SendOffsets(p.claim.Generation(), next, metadata); err != nil {
+	gen, release, err := p.claim.Hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := p.t.SendOffsets(gen, next, metadata); err != nil {
 		return err
 	}
 	return p.t.Commit(ctx)
@@ -160,27 +174,46 @@ func (p *exactlyOnce) Commit(ctx context.Context, next event.Offset, metadata st
 
 func (p *exactlyOnce) Close(ctx context.Context) error { return p.t.Close(ctx) }
 
-// atLeastOnce is a task's producer without transactions: what is sent can be read at once, and may be sent again after a crash.
+// atLeastOnce is a task's producer that does not keep output until the commit: what is sent can be read at once, and may be sent again
+// after a crash. The journal has its transactions all the same: one that could hold an entry twice would be no journal.
 type atLeastOnce struct {
-	client *kafka.Client
-	claim  *kafka.Claim
-	p      *kafka.Producer
+	exactlyOnce
+	client  *kafka.Client
+	p       *kafka.Producer
+	journal string // topic
+	steers  bool   // a journal entry waits for the commit
 }
 
-func (p *atLeastOnce) Init(context.Context) error { return nil }
+func (p *atLeastOnce) Init(ctx context.Context) error {
+	p.steers = false
+	return p.exactlyOnce.Init(ctx)
+}
 
 func (p *atLeastOnce) Send(ctx context.Context, m []task.Message) error {
+	if len(m) > 0 && m[0].Topic == p.journal { // the journal's come alone
+		p.steers = true
+		return p.exactlyOnce.Send(ctx, m)
+	}
 	_, err := p.p.Produce(ctx, messages(m)...)
 	return err
 }
 
 func (p *atLeastOnce) Commit(ctx context.Context, next event.Offset, metadata string) error {
-	return p.client.CommitOffset(ctx, p.claim.Generation(), p.claim.Topic, p.claim.Partition, next, metadata)
+	if p.steers {
+		p.steers = false
+		return p.exactlyOnce.Commit(ctx, next, metadata)
+	}
+	gen, release, err := p.claim.Hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return p.client.CommitOffset(ctx, gen, p.claim.Topic, p.claim.Partition, next, metadata)
 }
 
-func (p *atLeastOnce) Close(context.Context) error {
+func (p *atLeastOnce) Close(ctx context.Context) error {
 	p.p.Close()
-	return nil
+	return p.exactlyOnce.Close(ctx)
 }
 
 // taskGroup is the consumer group, and the journal, as a task sees them.
@@ -191,24 +224,12 @@ type taskGroup struct {
 	name    string // of the task, in the journal
 }
 
-// rebalanceWait is between two questions whether a rebalance is over.
-const rebalanceWait = 200 * time.Millisecond
-
 func (g *taskGroup) Owner(ctx context.Context) error {
-	for {
-		err := g.client.Heartbeat(ctx, g.claim.Generation())
-		switch {
-		case errors.Is(err, kafka.ErrZombie):
-			return fmt.Errorf("%w: %w", task.ErrLost, err)
-		case !errors.Is(err, kafka.ErrRebalancing):
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(rebalanceWait):
-		}
+	err := g.claim.Confirm(ctx)
+	if errors.Is(err, kafka.ErrZombie) {
+		return fmt.Errorf("%w: %w", task.ErrLost, err)
 	}
+	return err
 }
 
 func (g *taskGroup) Committed(ctx context.Context) (event.Offset, string, bool, error) {
@@ -250,7 +271,10 @@ func (g *taskGroup) read(ctx context.Context, at kafka.TopicPartition, entries [
 		}
 		e, err := journal.Parse(r.Value)
 		if err != nil {
-			return nil, fmt.Errorf("journal entry %s at %v/%d: %w", r.Key, at, r.Offset, err)
+			if errors.Is(err, journal.ErrNewer) {
+				return nil, err
+			}
+			return nil, &task.Refusal{Task: g.name, Reason: fmt.Sprintf("the journal entry at offset %d of %s can't be read: %v", r.Offset, at, err), Cure: "restore the journal topic, or take another `app` to start anew"}
 		}
 		entries = append(entries, e)
 	}

@@ -70,8 +70,11 @@ type namedStep struct {
 	end  func(ctx context.Context) error
 }
 
-// Stop has to be over in ten seconds, tasks included.
-const stopGrace = 9 * time.Second
+// Stop has to be over in ten seconds, tasks included. What comes after a part that took all the time still gets a moment each.
+const (
+	stopGrace  = 8 * time.Second
+	stopMoment = 200 * time.Millisecond
+)
 
 // NewService returns a service that is not started.
 func NewService(o ServiceOptions) *Service {
@@ -133,16 +136,29 @@ func (s *Service) end(err error) {
 
 // Stop ends everything in order, within ten seconds: tasks commit and sweep, the member leaves its group. It may be called again.
 func (s *Service) Stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
-	defer cancel()
+	deadline := time.Now().Add(stopGrace)
 	s.stop()
+	s.cleanUp = append([]namedStep{{"service", func(context.Context) error { s.wait.Wait(); return nil }}}, s.cleanUp...)
 	for _, step := range slices.Backward(s.cleanUp) {
-		if err := step.end(ctx); err != nil {
+		if err := endIn(step, max(time.Until(deadline), stopMoment)); err != nil {
 			s.log.Warn("stop", "part", step.name, "error", err)
 		}
 	}
 	s.cleanUp = nil
-	s.wait.Wait()
+}
+
+// endIn ends a part, or leaves it behind when it takes too long: it may wait for a broker that does not answer.
+func endIn(step namedStep, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- step.end(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("it has not ended within %s", limit.Round(time.Millisecond))
+	}
 }
 
 func (s *Service) onStop(name string, end func(ctx context.Context) error) {
@@ -190,44 +206,6 @@ func KafkaOptions(c *config.Config) kafka.Options {
 		o.SASL = &kafka.SASL{Mechanism: l.Mechanism, Username: l.Username, Password: l.Password.Reveal(), TokenFile: l.TokenFile}
 	}
 	return o
-}
-
-// The names of our own topics.
-func journalTopic(c *config.Config) string { return c.App + ".journal" }
-func bundlesTopic(c *config.Config) string { return c.App + ".bundles" }
-func shadowTopic(c *config.Config) string  { return c.Alerts + ".shadow" }
-
-// prepareTopics creates what is missing of our own topics, and sees that the sources' are there.
-func (s *Service) prepareTopics(ctx context.Context) error {
-	c := s.config
-	for _, spec := range []kafka.TopicSpec{
-		{Name: c.Alerts, Partitions: int(c.Kafka.Topics.Partitions)}, {Name: shadowTopic(c), Partitions: int(c.Kafka.Topics.Partitions)},
-		{Name: c.DeadLetters, Partitions: int(c.Kafka.Topics.Partitions)},
-		{Name: journalTopic(c), Partitions: 1, Config: map[string]string{"cleanup.policy": "compact"}}, bundlesSpec(c),
-	} {
-		spec.Replication = int(c.Kafka.Topics.Replication)
-		created, err := s.client.EnsureTopic(ctx, spec)
-		if err != nil {
-			return fmt.Errorf("create topic %s: %w", spec.Name, err)
-		}
-		if created {
-			s.log.Info("topic created", "topic", spec.Name)
-		}
-	}
-	for _, source := range c.Sources {
-		if _, err := s.client.DescribeTopic(ctx, source.Topic); errors.Is(err, kafka.ErrNotFound) {
-			return fmt.Errorf("source %s: there is no topic %q; create it, or correct `topic`", source.Name, source.Topic)
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bundlesSpec is the bundles topic: nothing of it may ever go away, because a replay needs the rules of its time.
-func bundlesSpec(c *config.Config) kafka.TopicSpec {
-	return kafka.TopicSpec{Name: bundlesTopic(c), Partitions: 1, Replication: int(c.Kafka.Topics.Replication),
-		Config: map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}}
 }
 
 // publishRules makes the rules on disk a bundle when the topic has never seen them; otherwise the topic's newest bundle goes before the disk.
@@ -285,6 +263,9 @@ func (s *Service) join(ctx context.Context) error {
 	if len(s.topics) == 0 {
 		return errors.New("no enabled rule reads any topic; add rules, or enable one")
 	}
+	if err := s.alone(ctx); err != nil {
+		return err
+	}
 	member, err := s.client.Join(s.topics, s.runClaim)
 	if err != nil {
 		return fmt.Errorf("join the consumer group %s: %w", s.client.Group(), err)
@@ -292,7 +273,7 @@ func (s *Service) join(ctx context.Context) error {
 	s.mu.Lock()
 	s.member, s.partitions = member, partitions
 	s.mu.Unlock()
-	s.onStop("membership", func(ctx context.Context) error { return s.member.Stop(ctx) })
+	s.onStop("membership", member.Stop)
 	s.log.Info("joined", "group", s.client.Group(), "topics", s.topics)
 	return nil
 }

@@ -61,6 +61,12 @@ func (s *Service) publishChange(ctx context.Context, p *Project, known bundle.Ha
 	if err != nil || hash == known {
 		return known, err
 	}
+	if err := s.bundles.refresh(ctx); err != nil {
+		return known, err
+	}
+	if s.bundles.inForce(hash) {
+		return hash, nil // another instance saw it first
+	}
 	number, err := s.bundles.publish(ctx, b)
 	if err != nil {
 		return known, err

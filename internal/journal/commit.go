@@ -15,7 +15,8 @@ type Commit struct {
 	Bundle    event.Offset // in force
 	Journal   uint64       // number of the last entry written, which may stand at this very position and not be applied yet
 	Watermark event.Time
-	Swept     bool // a checkpoint has been completed at least once: a store without one is lost, not young
+	Engine    uint32 // version of the engine that came to it
+	Swept     bool   // a checkpoint has been completed at least once: a store without one is lost, not young
 }
 
 const commitVersion = "1"
@@ -28,7 +29,7 @@ func (c *Commit) Text() string {
 	if c.Swept {
 		swept = "swept"
 	}
-	return fmt.Sprintf("insolite %s step=%d bundle=%d journal=%d watermark=%d %s", commitVersion, c.Step, c.Bundle, c.Journal, c.Watermark, swept)
+	return fmt.Sprintf("insolite %s step=%d bundle=%d journal=%d watermark=%d engine=%d %s", commitVersion, c.Step, c.Bundle, c.Journal, c.Watermark, c.Engine, swept)
 }
 
 // ParseCommit reads what Text wrote.
@@ -40,11 +41,11 @@ func ParseCommit(text string) (Commit, error) {
 	if words[1] != commitVersion {
 		return Commit{}, fmt.Errorf("commit metadata of format %s: %w", words[1], ErrNewer)
 	}
-	if len(words) != 7 {
+	if len(words) != 8 {
 		return Commit{}, errCommit
 	}
-	var numbers [4]int64
-	for i, name := range [...]string{"step=", "bundle=", "journal=", "watermark="} {
+	var numbers [5]int64
+	for i, name := range [...]string{"step=", "bundle=", "journal=", "watermark=", "engine="} {
 		digits, ok := strings.CutPrefix(words[2+i], name)
 		n, err := strconv.ParseInt(digits, 10, 64)
 		if !ok || err != nil {
@@ -52,7 +53,7 @@ func ParseCommit(text string) (Commit, error) {
 		}
 		numbers[i] = n
 	}
-	c := Commit{Step: uint32(numbers[0]), Bundle: event.Offset(numbers[1]), Journal: uint64(numbers[2]), Watermark: event.Time(numbers[3]), Swept: words[6] == "swept"}
+	c := Commit{Step: uint32(numbers[0]), Bundle: event.Offset(numbers[1]), Journal: uint64(numbers[2]), Watermark: event.Time(numbers[3]), Engine: uint32(numbers[4]), Swept: words[7] == "swept"}
 	if c.Text() != text {
 		return Commit{}, errCommit
 	}

@@ -54,13 +54,13 @@ func TestKeysNameTheTask(t *testing.T) {
 }
 
 func TestCommitsReadBack(t *testing.T) {
-	for _, c := range []Commit{{}, {Step: math.MaxUint32, Bundle: math.MaxInt64, Journal: math.MaxInt64, Watermark: event.NoTime, Swept: true}} {
+	for _, c := range []Commit{{}, {Step: math.MaxUint32, Bundle: math.MaxInt64, Journal: math.MaxInt64, Watermark: event.NoTime, Engine: math.MaxUint32, Swept: true}} {
 		text := c.Text()
 		if got, err := ParseCommit(text); err != nil || got != c || len(text) > 256 {
 			t.Errorf("%q (%d bytes) reads %+v, %v", text, len(text), got, err)
 		}
 	}
-	for _, text := range []string{"", "x", "insolite", "insolite 1 step=1", "insolite 1 step=1 bundle=1 journal=1 watermark=x young", "insolite 1 step=-1 bundle=1 journal=1 watermark=1 young"} {
+	for _, text := range []string{"", "x", "insolite", "insolite 1 step=1", "insolite 1 step=1 bundle=1 journal=1 watermark=x engine=1 young", "insolite 1 step=-1 bundle=1 journal=1 watermark=1 engine=1 young"} {
 		if _, err := ParseCommit(text); !errors.Is(err, errCommit) {
 			t.Errorf("%q: error %v", text, err)
 		}

@@ -25,7 +25,6 @@ type Options struct {
 	DeadLettersTopic string
 	JournalTopic     string
 
-	AtLeastOnce        bool          // the Producer has no transactions
 	CommitInterval     time.Duration // between commits while there is output
 	CheckpointInterval time.Duration // between sweeps
 	Rebuild            bool          // a lost store is rebuilt from the log, outside the promise of exactly-once; else it is refused

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,13 @@ import (
 	"insolite/internal/event"
 	"insolite/internal/journal"
 	"insolite/rules"
+)
+
+// Ways out of refusals.
+const (
+	anew           = "take another `app` to start anew"
+	rebuild        = "to go on outside the promise of exactly-once, delete the state and set state.on_missing: rebuild"
+	restoreOffsets = "restore the consumer group's offsets (are they kept long enough: offsets.retention.minutes?)"
 )
 
 // committed is what Kafka knows of a task: X with its metadata.
@@ -55,12 +63,15 @@ func (t *Task) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	y, err := t.from(ctx, x, meta, entries)
+	y, err := t.from(ctx, &x, meta, entries)
 	if err != nil {
 		return err
 	}
 	if err := t.restore(ctx, y, entries); err != nil {
 		return err
+	}
+	if meta != nil {
+		t.sweep.flipped = meta.Y
 	}
 	return t.replay(ctx, x, y)
 }
@@ -74,8 +85,11 @@ func (t *Task) readCommitted(ctx context.Context) (committed, error) {
 		return committed{}, nil
 	}
 	c, err := journal.ParseCommit(text)
-	if err != nil {
-		return committed{}, t.refuse("give this application an `app` of its own, or reset the consumer group's offsets", "the committed offset %d carries %q: %v", next, text, err)
+	switch {
+	case errors.Is(err, journal.ErrNewer):
+		return committed{}, err
+	case err != nil:
+		return committed{}, t.refuse(anew+"; if another program or a reset of offsets uses this consumer group, keep it away", "the committed offset %d carries %q: %v", next, text, err)
 	}
 	return committed{found: true, position: event.Position{Offset: next, Step: c.Step}, Commit: c}, nil
 }
@@ -83,36 +97,31 @@ func (t *Task) readCommitted(ctx context.Context) (committed, error) {
 // first begins a task that has never run: where it starts is committed together with its first journal entry.
 func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journal.Entry) (committed, []journal.Entry, error) {
 	if meta != nil {
-		return committed{}, nil, t.refuse("restore the consumer group's offsets, or delete the state to start anew",
-			"a checkpoint at %v exists, but no committed offset", meta.Y)
-	}
-	if t.o.AtLeastOnce && len(entries) == 1 && entries[0].Kind == journal.First {
-		return t.commitFirst(ctx, entries) // the entry came through, the offset did not
+		return committed{}, nil, t.refuse(restoreOffsets+", or "+anew, "a checkpoint at %v exists, but no committed offset", meta.Y)
 	}
 	if len(entries) > 0 {
-		return committed{}, nil, t.refuse("restore the consumer group's offsets (are they kept long enough: offsets.retention.minutes?), or take another `app` to start anew",
-			"the journal has %d entries, but there is no committed offset", len(entries))
+		return committed{}, nil, t.refuse(restoreOffsets+", or "+anew, "the journal has %d entries, but there is no committed offset", len(entries))
 	}
-	x, y, err := t.start(ctx)
-	if err != nil {
+	first := journal.Entry{Number: 1, Kind: journal.First, Bundle: t.o.Bundles.Newest()}
+	if _, err := t.o.Bundles.Plan(ctx, first.Bundle); err != nil {
+		return committed{}, nil, fmt.Errorf("load the rules of bundle %d: %w", first.Bundle, err) // before anything names it
+	}
+	var err error
+	if first.At.Offset, first.From, err = t.start(ctx); err != nil {
 		return committed{}, nil, fmt.Errorf("find where to start: %w", err)
 	}
-	entry := journal.Entry{Number: 1, Kind: journal.First, At: event.Position{Offset: x}, From: y, Bundle: t.o.Bundles.Newest()}
-	if err := t.o.Producer.Send(ctx, []Message{t.entryMessage(&entry)}); err != nil {
+	if first.At.Offset > t.facts.End {
+		return committed{}, nil, fmt.Errorf("find where to start: offset %d lies beyond the transaction of another program that is open at %d", first.At.Offset, t.facts.End)
+	}
+	if err := t.o.Producer.Send(ctx, []Message{t.entryMessage(&first)}); err != nil {
 		return committed{}, nil, fmt.Errorf("write the first journal entry: %w", err)
 	}
-	return t.commitFirst(ctx, []journal.Entry{entry})
-}
-
-// commitFirst commits what the first journal entry says.
-func (t *Task) commitFirst(ctx context.Context, entries []journal.Entry) (committed, []journal.Entry, error) {
-	first := &entries[0]
-	commit := journal.Commit{Bundle: first.Bundle, Journal: 1, Watermark: event.NoTime}
+	commit := journal.Commit{Bundle: first.Bundle, Journal: 1, Watermark: event.NoTime, Engine: t.o.Engine}
 	if err := t.produce(ctx, first.At.Offset, &commit); err != nil {
 		return committed{}, nil, fmt.Errorf("commit the start: %w", err)
 	}
 	t.log.Info("first start", "offset", first.At.Offset, "context_from", first.From, "bundle", first.Bundle)
-	return committed{found: true, position: first.At, Commit: commit}, entries, nil
+	return committed{found: true, position: first.At, Commit: commit}, []journal.Entry{first}, nil
 }
 
 // start returns where the output of a new task begins, and where its contexts do.
@@ -138,9 +147,9 @@ func (t *Task) start(ctx context.Context) (x, y event.Offset, err error) {
 }
 
 // from decides where the replay begins, or refuses.
-func (t *Task) from(ctx context.Context, x committed, meta *checkpoint.Meta, entries []journal.Entry) (*checkpoint.Meta, error) {
+func (t *Task) from(ctx context.Context, x *committed, meta *checkpoint.Meta, entries []journal.Entry) (*checkpoint.Meta, error) {
 	if x.position.Offset > t.facts.End {
-		return nil, t.refuse("if the topic was created anew or lost its end, take another `app` to start anew", "the committed offset %v is beyond the end %d of the log", x.position, t.facts.End)
+		return nil, t.refuse("if the topic was created anew or lost its end, "+anew, "the committed offset %v is beyond the end %d of the log", x.position, t.facts.End)
 	}
 	if meta == nil {
 		y, err := t.fromNothing(ctx, x, entries)
@@ -158,7 +167,7 @@ func (t *Task) from(ctx context.Context, x committed, meta *checkpoint.Meta, ent
 }
 
 // fromNothing is the beginning without a checkpoint: the first start's, when there never was one.
-func (t *Task) fromNothing(ctx context.Context, x committed, entries []journal.Entry) (*checkpoint.Meta, error) {
+func (t *Task) fromNothing(ctx context.Context, x *committed, entries []journal.Entry) (*checkpoint.Meta, error) {
 	var first *journal.Entry
 	if len(entries) > 0 && entries[0].Kind == journal.First {
 		first = &entries[0]
@@ -167,9 +176,12 @@ func (t *Task) fromNothing(ctx context.Context, x committed, entries []journal.E
 	switch {
 	case !x.Swept && first != nil && first.From >= t.facts.Earliest:
 		y.Y, y.Bundle, y.Journal = event.Position{Offset: first.From}, first.Bundle, first.Number
-		return y, nil
+		return y, t.sameEngine(x, y.Y)
+	case !t.o.Rebuild && !x.Swept && first != nil:
+		return nil, t.refuse("lengthen the topic's retention; to go on outside the promise of exactly-once, set state.on_missing: rebuild",
+			"the log begins at %d, behind the first start's %d: what lies between is gone, and there is no checkpoint yet", t.facts.Earliest, first.From)
 	case !t.o.Rebuild:
-		return nil, t.refuse("restore the store, or set state.on_missing: rebuild to rebuild it from the log, outside the promise of exactly-once",
+		return nil, t.refuse("restore the store (one in a folder belongs to one instance: if another instance ran this task, start that one again); to go on outside the promise of exactly-once, set state.on_missing: rebuild",
 			"it has committed up to %v, but its checkpoint is missing", x.position)
 	}
 	plan, err := t.o.Bundles.Plan(ctx, x.Bundle)
@@ -183,8 +195,13 @@ func (t *Task) fromNothing(ctx context.Context, x committed, entries []journal.E
 			return nil, fmt.Errorf("find where to rebuild from: %w", err)
 		}
 	}
+	if x.position.Offset < t.facts.Earliest {
+		t.log.Warn("records were deleted before they were read: they raise no alerts", "from", x.position, "to", t.facts.Earliest)
+		x.position = event.Position{Offset: t.facts.Earliest}
+	}
 	y.Y.Offset = min(max(y.Y.Offset, t.facts.Earliest), x.position.Offset)
 	y.Bundle, y.Journal = x.Bundle, x.Journal
+	x.position.Step, x.Watermark = 0, event.NoTime // what is rebuilt applies no entries, and need not come to the same watermark
 	t.log.Warn("the checkpoint is missing: rebuild it from the log, outside the promise of exactly-once", "from", y.Y, "to", x.position)
 	return y, nil
 }
@@ -202,30 +219,34 @@ func retention(plan *rules.Plan) time.Duration {
 }
 
 // agree checks that checkpoint, commit and log are of one task and one log.
-func (t *Task) agree(x committed, meta *checkpoint.Meta) error {
+func (t *Task) agree(x *committed, meta *checkpoint.Meta) error {
 	y := meta.Y
 	switch {
 	case x.position.Before(y):
-		return t.refuse("restore the consumer group's offsets or the store that belongs to them, or delete the state to start anew",
+		return t.refuse(restoreOffsets+" or the store that belongs to them, or "+anew,
 			"the checkpoint at %v is ahead of the committed offset %v", y, x.position)
 	case meta.TopicID != t.facts.TopicID && meta.TopicID != [16]byte{} && t.facts.TopicID != [16]byte{}:
-		return t.refuse("take another `app` to start anew", "the topic was created anew since the checkpoint")
+		return t.refuse(anew, "the topic was created anew since the checkpoint")
 	case meta.Partitions != t.facts.Partitions:
-		return t.refuse("drain into a new application: keys have moved between partitions, so their histories are torn", "the topic has %d partitions, at the checkpoint it had %d", t.facts.Partitions, meta.Partitions)
+		return t.refuse(anew+": keys have moved between partitions, so their histories are torn", "the topic has %d partitions, at the checkpoint it had %d", t.facts.Partitions, meta.Partitions)
 	case y.Offset < t.facts.Earliest:
-		return t.refuse("lengthen the topic's retention; set state.on_missing: rebuild and delete the state to go on outside the promise of exactly-once",
+		return t.refuse("lengthen the topic's retention; "+rebuild,
 			"the log begins at %d, behind the checkpoint at %v: what lies between is gone", t.facts.Earliest, y)
-	case y.Offset > t.facts.End:
-		return t.refuse("take another `app` to start anew", "the checkpoint at %v is beyond the end %d of the log", y, t.facts.End)
-	case meta.Engine != t.o.Engine && y.Before(x.position) && !t.o.AcceptEngine:
-		return t.refuse("run `detector drain` with the version that ran before, or pass --accept-engine-change to let results differ",
-			"engine version %d ran up to %v, this is version %d and would have to replay from %v", meta.Engine, x.position, t.o.Engine, y)
 	}
-	return nil
+	return t.sameEngine(x, y)
+}
+
+// sameEngine checks that what is to be replayed was stepped by the same engine.
+func (t *Task) sameEngine(x *committed, y event.Position) error {
+	if x.Engine == t.o.Engine || !y.Before(x.position) || t.o.AcceptEngine {
+		return nil
+	}
+	return t.refuse("run `detector drain` with the version that ran before, or pass --accept-engine-change to let results differ",
+		"engine version %d ran up to %v, this is version %d and would have to replay from %v", x.Engine, x.position, t.o.Engine, y)
 }
 
 // complete checks that the journal has every entry from the checkpoint to the commit.
-func (t *Task) complete(x committed, meta *checkpoint.Meta, entries []journal.Entry) error {
+func (t *Task) complete(x *committed, meta *checkpoint.Meta, entries []journal.Entry) error {
 	want := meta.Journal + 1
 	for i := range entries {
 		if entries[i].Number < want {
@@ -237,7 +258,7 @@ func (t *Task) complete(x committed, meta *checkpoint.Meta, entries []journal.En
 		want++
 	}
 	if want <= x.Journal {
-		return t.refuse("restore the journal topic, or take another `app` to start anew", "journal entry %d is missing; the task has written %d", want, x.Journal)
+		return t.refuse("restore the journal topic; "+rebuild, "journal entry %d is missing; the task has written %d", want, x.Journal)
 	}
 	return nil
 }
@@ -326,12 +347,12 @@ func (t *Task) compare(ctx context.Context, y *checkpoint.Meta) error {
 			continue
 		}
 		if len(b.Records) == 0 || b.Records[0].Offset != y.Last || fingerprint(&b.Records[0]) != y.Fingerprint {
-			return t.refuse("take another `app` to start anew", "the record at %d, the last one before the checkpoint, is another one now: the log is not the one that was read", y.Last)
+			return t.refuse(anew, "the record at %d, the last one before the checkpoint, is another one now: the log is not the one that was read", y.Last)
 		}
-		if err := t.advance(ctx, b); err != nil {
+		if err := t.advance(t.lifetime, b); err != nil {
 			return err
 		}
-		return t.send(ctx)
+		return t.send(t.lifetime)
 	}
 }
 
@@ -342,10 +363,10 @@ func (t *Task) reached() error {
 		return nil
 	}
 	if t.bundle != x.Bundle {
-		return t.refuse("restore the journal topic", "the replay ends with bundle %d, but %d was in force", t.bundle, x.Bundle)
+		return t.refuse("restore the journal topic; "+rebuild, "the replay ends with bundle %d, but %d was in force", t.bundle, x.Bundle)
 	}
-	if w := t.engine.Watermark(); x.Watermark != event.NoTime && w != x.Watermark && !t.o.Rebuild {
-		return t.refuse("set state.on_missing: rebuild and delete the state to go on outside the promise of exactly-once",
+	if w := t.engine.Watermark(); x.Watermark != event.NoTime && w != x.Watermark {
+		return t.refuse(rebuild,
 			"the replay ends with the watermark %d, but it was %d: the log or the rules are not what they were", w, x.Watermark)
 	}
 	t.live, t.lag.oldest = true, event.NoTime

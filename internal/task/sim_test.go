@@ -42,8 +42,9 @@ func (s *simulation) settle(t *Task, err error) error {
 		return nil
 	}
 	t.engine, t.live = nil, false
+	err = t.refusal(err)
 	var refusal *Refusal
-	if errors.As(err, &refusal) || errors.Is(err, engine.ErrAhead) {
+	if errors.As(err, &refusal) {
 		return err
 	}
 	return nil
@@ -204,7 +205,7 @@ func at(lines []string, i int) string {
 
 // The visible output of any schedule is that of one uninterrupted evaluation. Only a store that went back may be refused.
 func TestSchedulesGiveTheSameAlerts(t *testing.T) {
-	n := uint64(testsize.Of(150, 2000))
+	n := uint64(testsize.Of(60, 1000))
 	plans := simPlans(t)
 	refusals, alerts := 0, 0
 	for seed := range n {

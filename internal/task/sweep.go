@@ -16,7 +16,6 @@ const (
 	sweepContextsMin = 4096 // and at least a sweepShare-th of what is dirty
 	sweepShare       = 50
 	expireContexts   = 4096
-	expiredMax       = 1 << 16 // removals that wait for the next flip
 )
 
 // sweep is a checkpoint in the making. Dirty contexts are listed in the order in which they became dirty, so when as many have been
@@ -29,16 +28,8 @@ type sweep struct {
 	share   int   // contexts to be written after one commit
 	flipped event.Position
 
-	items   []checkpoint.Item
-	blobs   []byte
-	expired []expired // to be removed once a checkpoint at or behind their position is complete
-}
-
-// expired is a context that equals an empty one from a position on.
-type expired struct {
-	keyspace checkpoint.KeyspaceID
-	key      []byte
-	position event.Position
+	items []checkpoint.Item
+	blobs []byte
 }
 
 // restart gives up the sweep: the contexts that it counted are others now.
@@ -50,7 +41,9 @@ func (t *Task) sweepOn(ctx context.Context) error {
 	if t.engine.Position() != t.committed {
 		return nil
 	}
-	t.expire()
+	if err := t.expire(ctx); err != nil {
+		return err
+	}
 	s := &t.sweep
 	if !s.active {
 		if t.committed == s.flipped || t.o.Now().Sub(s.last) < t.o.CheckpointInterval {
@@ -125,7 +118,7 @@ func (t *Task) sweepShare(ctx context.Context, n int) (err error) {
 	s.active, s.flipped, t.swept = false, meta.Y, true
 	t.update(func(st *Status) { st.Checkpoint, st.Swept = t.o.Now(), s.flipped })
 	t.did(Work{Kind: Swept, Took: t.o.Now().Sub(s.last)})
-	return t.removeExpired(ctx)
+	return nil
 }
 
 // writeDirty writes up to n dirty contexts of a keyspace, the oldest first, and marks them clean.
@@ -149,15 +142,23 @@ func (t *Task) writeDirty(ctx context.Context, k engine.Keyspace, n int) (int, e
 	if len(s.items) == 0 {
 		return 0, nil
 	}
-	for rest := s.items; len(rest) > 0; {
-		chunk := checkpoint.ChunkLen(rest)
-		if err := t.store.Write(ctx, rest[:chunk]); err != nil {
-			return 0, fmt.Errorf("write contexts: %w", err)
-		}
-		rest = rest[chunk:]
+	if err := t.write(ctx); err != nil {
+		return 0, err
 	}
 	t.did(Work{Kind: Written, Contexts: len(s.items), Bytes: len(s.blobs)})
 	return len(s.items), nil
+}
+
+// write writes the items of the sweep.
+func (t *Task) write(ctx context.Context) error {
+	for rest := t.sweep.items; len(rest) > 0; {
+		chunk := checkpoint.ChunkLen(rest)
+		if err := t.store.Write(ctx, rest[:chunk]); err != nil {
+			return fmt.Errorf("write contexts: %w", err)
+		}
+		rest = rest[chunk:]
+	}
+	return nil
 }
 
 // addLayout tells the store of a keyspace's layout before its first context is written.
@@ -173,40 +174,22 @@ func (t *Task) addLayout(ctx context.Context, k engine.Keyspace) error {
 	return nil
 }
 
-// expire takes contexts out of memory that equal empty ones. In the store they stay until a checkpoint behind this position is complete: to
-// find one there again does no harm, because it equals an empty one.
-func (t *Task) expire() {
+// expire takes contexts out of memory that equal empty ones, and stores them as empty at this position. The store forgets them once a
+// checkpoint has come so far; a context that was made anew and written since stands at a later position, which it keeps.
+func (t *Task) expire(ctx context.Context) error {
 	s := &t.sweep
 	for _, k := range t.engine.Keyspaces() {
-		if len(s.expired) >= expiredMax {
-			return
-		}
+		s.items, s.blobs = s.items[:0], s.blobs[:0]
 		id := checkpoint.KeyspaceIDOf(k.Plan.Name)
 		k.Contexts.Expire(t.engine.Watermark(), expireContexts, func(key []byte) {
-			s.expired = append(s.expired, expired{id, append([]byte{}, key...), t.committed})
+			from := len(s.blobs)
+			s.blobs = append(s.blobs, key...) // views of what it outgrows stay as they are
+			s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: s.blobs[from:len(s.blobs):len(s.blobs)], Position: t.committed})
 		})
-	}
-}
-
-// removeExpired removes from the store what expired before the checkpoint that is now complete. A context that was made anew and written
-// since stands at a later position, which the store keeps.
-func (t *Task) removeExpired(ctx context.Context) error {
-	s := &t.sweep
-	s.items = s.items[:0]
-	n := 0
-	for n < len(s.expired) && !s.flipped.Before(s.expired[n].position) {
-		e := &s.expired[n]
-		s.items = append(s.items, checkpoint.Item{Keyspace: e.keyspace, Key: e.key, Position: e.position})
-		n++
-	}
-	for rest := s.items; len(rest) > 0; {
-		chunk := checkpoint.ChunkLen(rest)
-		if err := t.store.Write(ctx, rest[:chunk]); err != nil {
-			return fmt.Errorf("remove expired contexts: %w", err)
+		if err := t.write(ctx); err != nil {
+			return err
 		}
-		rest = rest[chunk:]
 	}
-	s.expired = append(s.expired[:0], s.expired[n:]...)
 	return nil
 }
 

@@ -35,6 +35,7 @@ type Task struct {
 	applied   uint64       // number of the last entry applied
 	written   uint64       // number of the last entry written
 	swept     bool         // a checkpoint has been completed
+	unusable  unusable
 	committed event.Position
 	target    committed // what the replay leads to
 	live      bool      // the replay is over
@@ -48,7 +49,7 @@ type Task struct {
 	sweep     sweep
 	layouts   map[uint64]bool // that the store has
 	loaded    []byte          // of contexts, for the engine
-	lifetime  context.Context // does not end with the one that asks to stop, which must not break off a step or a commit
+	lifetime  context.Context // ends stopGrace after the one that asks to stop, which must not break off a step or a commit
 
 	mu     sync.Mutex
 	status Status
@@ -81,8 +82,9 @@ const (
 	backoffMax = 10 * time.Second
 )
 
-// Run recovers and works until the context ends, and then stops in order: it commits what it has done and sweeps for as long as grace
-// allows. It returns nil then, ErrLost when the partition is no longer ours, or a [*Refusal]. Whatever else goes wrong, it recovers.
+// Run recovers and works until the context ends, and then stops in order: it commits what it has done and sweeps for a moment. It returns
+// nil then, within seven seconds whatever does not answer; ErrLost when the partition is no longer ours; or a [*Refusal]. Whatever else goes
+// wrong, it recovers.
 func (t *Task) Run(ctx context.Context) error {
 	wait := backoffMin
 	var err error // of the life before
@@ -90,15 +92,19 @@ func (t *Task) Run(ctx context.Context) error {
 		t.began = t.o.Now()
 		t.update(func(s *Status) { s.Phase, s.Err, s.Progress = Recovering, err, t.began })
 		t.did(Work{Kind: Began, Err: err})
-		err = t.life(ctx)
+		err = t.refusal(t.life(ctx))
 		var refusal *Refusal
 		switch {
-		case err == nil || ctx.Err() != nil:
-			return nil //nolint:nilerr // the context has ended, and whatever else happened the partition is let go
-		case errors.Is(err, ErrLost):
-			return err
 		case errors.As(err, &refusal):
 			t.update(func(s *Status) { s.Phase, s.Err = Refused, err })
+			return err
+		case ctx.Err() != nil:
+			if err != nil && t.Status().Phase == Live {
+				t.log.Warn("not stopped in order: what was not committed is stepped again by whoever comes next", "error", err)
+			}
+			t.update(func(s *Status) { s.Phase = Stopped })
+			return nil
+		case errors.Is(err, ErrLost):
 			return err
 		}
 		if t.o.Now().Sub(t.began) > backoffMax {
@@ -118,8 +124,10 @@ func (t *Task) Run(ctx context.Context) error {
 
 // life is one recovery and the work after it. Everything in memory is of this life only.
 func (t *Task) life(ctx context.Context) (err error) {
-	t.lifetime = context.WithoutCancel(ctx)
-	t.last = last{offset: -1}
+	lifetime, die := context.WithCancel(context.WithoutCancel(ctx))
+	defer die()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, die) })()
+	t.lifetime, t.last = lifetime, last{offset: -1}
 	defer func() {
 		if t.feed != nil {
 			t.feed.Close()
@@ -128,7 +136,7 @@ func (t *Task) life(ctx context.Context) (err error) {
 		t.store, t.feed, t.engine, t.pending, t.excluded, t.layouts = nil, nil, nil, nil, nil, nil
 		t.out.Reset()
 		t.sent, t.sentDead, t.live, t.cycle, t.sweep = 0, 0, false, cycle{}, sweep{}
-		closing, cancel := context.WithTimeout(t.lifetime, closeGrace)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		if e := t.o.Producer.Close(closing); e != nil && err != nil {
 			t.log.Debug("close the producer", "error", e)
@@ -204,6 +212,20 @@ type Refusal struct {
 // Error returns place, cause and cure.
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("%s refuses to go on: %s; %s", r.Task, r.Reason, r.Cure)
+}
+
+// refusal turns what no recovery heals into a refusal.
+func (t *Task) refusal(err error) error {
+	var torn *checkpoint.TornError
+	switch {
+	case errors.As(err, &torn):
+		return t.refuse("check the disk, then restore the store from a copy; "+rebuild, "the checkpoint is damaged: %v in %s", torn.Err, torn.What)
+	case errors.Is(err, engine.ErrAhead):
+		return t.refuse("restore the store that belongs to this consumer group; "+rebuild, "the checkpoint is not of this log: %v", err)
+	case errors.Is(err, checkpoint.ErrNewer), errors.Is(err, journal.ErrNewer):
+		return t.refuse("run the newer version", "%v", err)
+	}
+	return err
 }
 
 func (t *Task) refuse(cure, format string, args ...any) error {

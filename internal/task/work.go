@@ -49,7 +49,7 @@ func (t *Task) poll(ctx context.Context, wait time.Duration) error {
 
 // boundary commits, and does what may be done between commits only: write contexts, activate rules.
 func (t *Task) boundary(ctx context.Context) error {
-	if newest := t.o.Bundles.Newest(); newest > t.bundle && len(t.pending) == 0 {
+	if newest := t.o.Bundles.Newest(); newest > t.bundle && len(t.pending) == 0 && t.usable(ctx, newest) {
 		if err := t.journal(ctx, journal.Entry{Kind: journal.Bundle, Bundle: newest}); err != nil {
 			return err
 		}
@@ -57,6 +57,34 @@ func (t *Task) boundary(ctx context.Context) error {
 		return err
 	}
 	return t.sweepOn(ctx)
+}
+
+// unusable is a bundle that could not be loaded, and when it is tried again.
+type unusable struct {
+	bundle event.Offset
+	until  time.Time
+}
+
+// Bounds of loading a bundle: how long the stream is held up for it, and how long a bundle that could not be loaded is left alone.
+const (
+	loadGrace = 5 * time.Second
+	loadPause = 30 * time.Second
+)
+
+// usable reports whether a bundle can be loaded. One that can't must not get into the journal, which would stop the task for good.
+func (t *Task) usable(ctx context.Context, number event.Offset) bool {
+	u := &t.unusable
+	if u.bundle == number && t.o.Now().Before(u.until) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadGrace)
+	defer cancel()
+	if _, err := t.o.Bundles.Plan(ctx, number); err != nil {
+		t.log.Error("the newest rules can't be used: correct and publish them; those in force stay", "bundle", number, "in_force", t.bundle, "error", err)
+		*u = unusable{number, t.o.Now().Add(loadPause)}
+		return false
+	}
+	return true
 }
 
 // advance takes the task through a batch, and through the journal entries that stand in it. Without a batch it applies what is due.
@@ -69,6 +97,9 @@ func (t *Task) advance(ctx context.Context, b *ingest.Batch) error {
 			return err
 		} else if done {
 			continue
+		}
+		if at := t.engine.Position(); !t.live && at.Offset == t.target.position.Offset {
+			return t.refuse("restore the journal topic; "+rebuild, "the replay stands at %v, but %v was committed: a journal entry is missing", at, t.target.position)
 		}
 		if b == nil {
 			return nil
@@ -279,7 +310,7 @@ func (t *Task) commit(ctx context.Context) error {
 	if position == t.committed && !t.cycle.output {
 		return nil
 	}
-	c := journal.Commit{Step: position.Step, Bundle: t.bundle, Journal: t.written, Watermark: t.engine.Watermark(), Swept: t.swept}
+	c := journal.Commit{Step: position.Step, Bundle: t.bundle, Journal: t.written, Watermark: t.engine.Watermark(), Engine: t.o.Engine, Swept: t.swept}
 	if err := t.produce(ctx, position.Offset, &c); err != nil {
 		return fmt.Errorf("commit %v: %w", position, err)
 	}
@@ -299,7 +330,7 @@ func (t *Task) produce(ctx context.Context, next event.Offset, c *journal.Commit
 	return err
 }
 
-// stopGrace bounds how long an orderly stop may take.
+// stopGrace bounds how long a task goes on once it is asked to stop, and sweepGrace the sweep within.
 const (
 	stopGrace  = 5 * time.Second
 	sweepGrace = time.Second
@@ -307,8 +338,6 @@ const (
 
 // stop ends the work in order: commit, sweep for a moment, leave the rest to whoever comes next.
 func (t *Task) stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stopGrace)
-	defer cancel()
 	if err := t.commit(ctx); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
@@ -316,6 +345,6 @@ func (t *Task) stop(ctx context.Context) error {
 	if err := t.sweepAll(ctx, deadline); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
-	t.update(func(s *Status) { s.Phase, s.Committed = Stopped, t.committed })
+	t.update(func(s *Status) { s.Committed = t.committed })
 	return nil
 }

@@ -24,16 +24,12 @@ var errFault = errors.New("injected fault")
 
 // world is Kafka, the store and the clock of a simulation. All of it is driven by one goroutine.
 type world struct {
-	rand     *rand.Rand
-	now      time.Time
-	records  []ingest.Record
-	end      event.Offset
-	x        event.Offset
-	metadata string
-	found    bool
-	journal  []journal.Entry
-	output   []string // of the alerts and dead-letters topics, in order
-	epoch    int      // of the transactional id
+	rand    *rand.Rand
+	now     time.Time
+	records []ingest.Record
+	end     event.Offset
+	kafkaState
+	epoch    int // of the transactional id
 	faults   bool
 	store    *memory
 	plans    []*rules.Plan
@@ -41,7 +37,26 @@ type world struct {
 	topicID  [16]byte
 	parts    int32
 	earliest event.Offset
+	compact  bool
 	mutation string // what is broken on purpose; empty: nothing
+}
+
+// kafkaState is what transactions have written.
+type kafkaState struct {
+	x        event.Offset
+	metadata string
+	found    bool
+	journal  []journal.Entry
+	output   []string // of the alerts and dead-letters topics, in order
+}
+
+func (k kafkaState) clone() kafkaState {
+	k.journal, k.output = slices.Clone(k.journal), slices.Clone(k.output)
+	return k
+}
+
+func (k kafkaState) equal(o kafkaState) bool {
+	return k.x == o.x && k.metadata == o.metadata && k.found == o.found && slices.Equal(k.journal, o.journal) && slices.Equal(k.output, o.output)
 }
 
 const simSource = `version: 1
@@ -192,7 +207,7 @@ func (p *port) Commit(_ context.Context, next event.Offset, metadata string) err
 func (p *port) Close(context.Context) error { p.pending, p.entries = nil, nil; return nil }
 
 func (p *port) Facts(context.Context) (Facts, error) {
-	return Facts{TopicID: p.w.topicID, Partitions: p.w.parts, Earliest: p.w.earliest, End: p.w.end}, nil
+	return Facts{TopicID: p.w.topicID, Partitions: p.w.parts, Compacted: p.w.compact, Earliest: p.w.earliest, End: p.w.end}, nil
 }
 
 func (p *port) OffsetAt(_ context.Context, t event.Time) (event.Offset, error) {
@@ -272,6 +287,7 @@ type memory struct {
 	state   memoryState
 	history []memoryState
 
+	torn     bool // its meta is damaged
 	mutation string
 	present  *Task // the instance that was made last
 }
@@ -341,6 +357,9 @@ func (t *memoryTask) change() error {
 func (t *memoryTask) Epoch() checkpoint.Epoch { return t.epoch }
 
 func (t *memoryTask) Meta(context.Context) (*checkpoint.Meta, error) {
+	if t.m.torn {
+		return nil, &checkpoint.TornError{What: "meta", Err: errors.New("the checksum does not match")}
+	}
 	if t.m.state.meta == nil {
 		return nil, t.check()
 	}
@@ -380,6 +399,7 @@ func (t *memoryTask) Flip(_ context.Context, meta *checkpoint.Meta) error {
 		return err
 	}
 	m := *meta
+	maps.DeleteFunc(t.m.state.contexts, func(_ string, i checkpoint.Item) bool { return len(i.Blob) == 0 && !m.Y.Before(i.Position) })
 	now := t.m.present
 	if now.engine == nil {
 		t.m.state.meta = &m

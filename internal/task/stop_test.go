@@ -1,0 +1,129 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"insolite/ingest"
+	"insolite/internal/event"
+	"insolite/rules"
+)
+
+// waiting is a world in which time passes, and in which commits may hang and bundles may be broken.
+type waiting struct {
+	*port
+	hang   bool
+	broken map[event.Offset]bool
+}
+
+func (w *waiting) Commit(ctx context.Context, next event.Offset, metadata string) error {
+	if w.hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return w.port.Commit(ctx, next, metadata)
+}
+
+func (w *waiting) Plan(ctx context.Context, number event.Offset) (*rules.Plan, error) {
+	if w.broken[number] {
+		return nil, errors.New("it does not compile")
+	}
+	return w.port.Plan(ctx, number)
+}
+
+func (w *waiting) Open(ctx context.Context, from event.Offset) (Feed, error) {
+	f, err := w.port.Open(ctx, from)
+	return &slowFeed{f}, err
+}
+
+type slowFeed struct{ Feed }
+
+func (f *slowFeed) Poll(ctx context.Context, wait time.Duration) (*ingest.Batch, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(min(wait, 100*time.Millisecond)):
+	}
+	return f.Feed.Poll(ctx, 0)
+}
+
+func running(t *testing.T, s *simulation) (w *waiting, own *Task) {
+	t.Helper()
+	s.faults = false
+	own = s.instance()
+	w = &waiting{port: own.o.Log.(*port), broken: map[event.Offset]bool{}}
+	own.o.Log, own.o.Producer, own.o.Bundles, own.o.Now = w, w, w, time.Now
+	return w, own
+}
+
+// A task ends within seven seconds of being asked to, although its broker does not answer any more.
+func TestStopIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &simulation{world: newWorld(simPlans(t), 1)}
+		w, own := running(t, s)
+		for range 20 {
+			s.produce()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- own.Run(ctx) }()
+		time.Sleep(time.Minute)
+		if own.Status().Phase != Live || s.x == 0 {
+			t.Fatalf("%+v", own.Status())
+		}
+		s.produce()
+		w.hang = true
+		time.Sleep(time.Minute)
+		cancel()
+		asked := time.Now()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(asked); took > stopGrace+closeGrace {
+			t.Errorf("the stop took %s", took)
+		}
+		if own.Status().Phase != Stopped {
+			t.Errorf("the task is %s", own.Status().Phase)
+		}
+	})
+}
+
+// Rules that cannot be loaded are not put into the journal: the task goes on with those in force, and takes the next ones.
+func TestBrokenRulesAreLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &simulation{world: newWorld(simPlans(t), 1)}
+		w, own := running(t, s)
+		w.broken[1] = true
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- own.Run(ctx) }()
+		for n := range event.Offset(3) {
+			s.newest = n
+			s.produce()
+			time.Sleep(time.Minute)
+			if st := own.Status(); st.Phase != Live || st.Recoveries > 0 || st.Committed.Offset != s.end {
+				t.Fatalf("with bundle %d: %+v", n, st)
+			}
+			if got, want := own.Status().Bundle, []event.Offset{0, 0, 2}[n]; got != want {
+				t.Errorf("bundle %d is in force, want %d", got, want)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil || len(s.journal) != 2 {
+			t.Errorf("%v; the journal has %d entries, want 2", err, len(s.journal))
+		}
+	})
+}
+
+// A first start with rules that cannot be loaded commits nothing.
+func TestFirstStartWithBrokenRules(t *testing.T) {
+	s := &simulation{world: newWorld(simPlans(t), 1)}
+	w, own := running(t, s)
+	w.broken[0] = true
+	if err := own.recover(t.Context()); err == nil || s.found || len(s.journal) > 0 {
+		t.Errorf("error %v; committed: %v, journal: %v", err, s.found, s.journal)
+	}
+}
