@@ -106,7 +106,7 @@ func committedOffsets(ctx context.Context, client *kafka.Client) (sum int64, err
 	return sum, nil
 }
 
-// profiler returns what begins and ends a CPU profile, each once; without a path it does nothing.
+// profiler returns what begins and ends a CPU profile, each once, and leaves one of allocations beside it; without a path it does nothing.
 func profiler(path string) (func(on bool), error) {
 	if path == "" {
 		return func(bool) {}, nil
@@ -125,6 +125,10 @@ func profiler(path string) (func(on bool), error) {
 			ended = true
 			pprof.StopCPUProfile()
 			_ = f.Close()
+			if a, err := os.Create(path + ".allocs"); err == nil {
+				_ = pprof.Lookup("allocs").WriteTo(a, 0)
+				_ = a.Close()
+			}
 		}
 	}, nil
 }
