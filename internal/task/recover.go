@@ -277,7 +277,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 	if err != nil {
 		return fmt.Errorf("read the checkpoint's layouts: %w", err)
 	}
-	t.layouts = map[uint64]bool{}
+	t.layouts, t.whole = map[uint64]bool{}, len(layouts) == 0 // the first context is written after its layout
 	for id, description := range layouts {
 		if err := e.RememberLayout(description); err != nil {
 			return fmt.Errorf("read a layout of the checkpoint: %w", err)

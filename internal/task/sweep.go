@@ -193,8 +193,11 @@ func (t *Task) expire(ctx context.Context) error {
 	return nil
 }
 
-// load looks up contexts that are not in memory.
+// load looks up contexts that are not in memory. Those that have expired there equal empty ones, so that they need not be found again.
 func (t *Task) load(k *rules.Keyspace, keys, blobs [][]byte) error {
+	if t.whole {
+		return nil
+	}
 	t.loaded = t.loaded[:0]
 	return t.store.Load(t.lifetime, checkpoint.KeyspaceIDOf(k.Name), keys, func(i int, c checkpoint.Context) error {
 		if len(c.Blob) == 0 {

@@ -48,6 +48,7 @@ type Task struct {
 	cycle     cycle
 	sweep     sweep
 	layouts   map[uint64]bool // that the store has
+	whole     bool            // every context is in memory: the store had none when this life began, and none has been let go of
 	loaded    []byte          // of contexts, for the engine
 	lifetime  context.Context // ends stopGrace after the one that asks to stop, which must not break off a step or a commit
 

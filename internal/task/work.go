@@ -231,7 +231,7 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 	}
 	t.left()
 	t.log.Info("rules activated", "bundle", number, "before", t.bundle, "position", t.engine.Position())
-	t.engine, t.bundle = next, number
+	t.engine, t.bundle, t.whole = next, number, false // contexts that the old rules alone had are left in the store
 	t.sweep.restart()
 	return nil
 }
