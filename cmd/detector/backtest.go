@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type backtestJob struct {
 	config    *string
 	in        *inputs
 	alerts    string
+	labels    string
 	from, to  timeFlag
 	until     timeFlag
 	project   *app.Project
@@ -55,6 +57,7 @@ func newBacktest(g *global) *cobra.Command {
 	}
 	j.config, j.in = configFlag(cmd), inputFlags(cmd)
 	cmd.Flags().StringVar(&j.alerts, "alerts", "", "write the alerts to this `FILE`, a record a line; -: standard output, with the summary on standard error")
+	cmd.Flags().StringVar(&j.labels, "labels", "", "compare with the truth in this `FILE`, as `detector generate --labels` writes it: precision and recall of each rule")
 	cmd.Flags().Var(&j.from, "from", "first event time of alerts that count; earlier events only build context")
 	cmd.Flags().Var(&j.to, "to", "end of the event times of alerts that count, exclusive")
 	cmd.Flags().Var(&j.until, "until", "let time pass until then behind the last event; what is due by then fires")
@@ -80,6 +83,9 @@ func (j *backtestJob) run(ctx context.Context, paths []string) (err error) {
 		return err
 	}
 	j.report, j.progress = newBacktestReport(), newProgress(j.g.err)
+	if err := j.expect(); err != nil {
+		return err
+	}
 	if err := j.step(read); err != nil {
 		j.progress.end(func(time.Duration) string { return "" })
 		return err
@@ -96,6 +102,30 @@ func (j *backtestJob) run(ctx context.Context, paths []string) (err error) {
 		return writeJSON(out, j.report)
 	}
 	return j.report.tell(out, paintFor(out))
+}
+
+// counts reports whether an alert of that time is asked for.
+func (j *backtestJob) counts(at event.Time) bool {
+	return at >= j.from.at && (j.to.at == event.NoTime || at < j.to.at)
+}
+
+// expect reads the labels.
+func (j *backtestJob) expect() error {
+	if j.labels == "" {
+		return nil
+	}
+	labels, err := readLabels(j.labels)
+	if err != nil {
+		return invalid("--labels: %w", err)
+	}
+	t := newTally()
+	for i := range labels {
+		if at, ok := parseTime(labels[i].At); ok && j.counts(at) && slices.Contains(j.topics, labels[i].Topic) {
+			t.expect(&labels[i], at)
+		}
+	}
+	j.report.tally = &t
+	return nil
 }
 
 // openAlerts makes the file for the alerts.
@@ -181,7 +211,7 @@ func (j *backtestJob) emit(ctx context.Context) func(*engine.Output) error {
 	return func(out *engine.Output) error {
 		for i := range out.Alerts {
 			a := &out.Alerts[i]
-			if at := a.At.Time(); at < j.from.at || j.to.at != event.NoTime && at >= j.to.at {
+			if !j.counts(a.At.Time()) {
 				continue
 			}
 			j.report.alert(a)

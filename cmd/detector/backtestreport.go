@@ -26,7 +26,9 @@ type backtestReport struct {
 	Reasons    []reasonReport `json:"dead_letter_reasons"`
 	PassedOver []string       `json:"topics_without_rules"`
 	NoInput    []string       `json:"rules_without_input"`
+	Score      []*ruleScore   `json:"score,omitempty"`
 
+	tally   *tally // nil: nothing is known to be right
 	rules   map[*rules.Rule]*ruleReport
 	keys    map[string]map[string]uint64
 	reasons map[string]*reasonReport
@@ -87,6 +89,9 @@ func (r *backtestReport) alert(a *engine.Alert) {
 		r.keys[key] = map[string]uint64{}
 	}
 	r.keys[key][a.Rule.ID]++
+	if r.tally != nil {
+		r.tally.found[finding{a.Rule.ID, a.Origin.Topic, a.Origin.Partition, a.Offset}] = a.At.Time()
+	}
 }
 
 func (r *backtestReport) deadLetter(d *engine.DeadLetter) {
@@ -134,6 +139,9 @@ func (r *backtestReport) count(set *rules.Set, tasks []*engine.Engine, topics []
 		}
 	}
 	r.PassedOver = append(r.PassedOver, passedOver(set, topics)...)
+	if r.tally != nil {
+		r.Score = r.tally.compare(func(finding) bool { return true })
+	}
 	r.rank()
 }
 
@@ -174,6 +182,9 @@ func (r *backtestReport) tell(w io.Writer, p paint) error {
 	if err := table.write(w, "", p); err != nil {
 		return err
 	}
+	if err := tellScore(w, p, r.Score); err != nil {
+		return err
+	}
 	return r.tellRest(w, p)
 }
 
@@ -200,6 +211,11 @@ func (r *backtestReport) tellRest(w io.Writer, p paint) error {
 		fmt.Fprintln(w)
 		if err := t.write(w, "", p); err != nil {
 			return err
+		}
+	}
+	for _, x := range r.Rules {
+		if x.Panics > 0 {
+			fmt.Fprintf(w, "\n%s\n", p.red(fmt.Sprintf("%s panicked on %s and was off for them; this is a bug of the program", x.Rule, count(x.Panics, "event"))))
 		}
 	}
 	if len(r.NoInput) > 0 {

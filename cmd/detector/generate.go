@@ -35,6 +35,7 @@ type generateJob struct {
 	line    *progress
 	report  generateReport
 	elapsed time.Duration
+	done    float64 // share of --for
 }
 
 // eventSink is where events go. Neither keeps the event.
@@ -69,8 +70,10 @@ func newGenerate(g *global) *cobra.Command {
 			"counted as behind. The same seed with the same --start gives the same bytes; with --stdout the start is " + stdoutStart + " unless told.\n\n" +
 			"The anomalies of a scenario make exactly one rule of rules/examples alert each. Their keys have to be calm: far above the scenario's natural\n" +
 			"rate all keys are so busy that rules about bursts find much that nobody injected; more --keys make them calmer.\n" +
-			"--labels writes for each anomaly which rule is to alert at which event; --score compares with the alerts topic.",
+			"--labels writes for each anomaly which rule is to alert at which event; --score compares with the alerts topic. For both the events want a\n" +
+			"topic of their own: history is late where newer events are, and others' events of the same keys change what is usual.",
 		Example: "  detector generate payments --stdout --count 100000 --anomalies 0.01 --labels truth.ndjson > payments.ndjson\n" +
+			"  detector backtest --input payments=payments.ndjson --labels truth.ndjson\n" +
 			"  detector generate pizza --brokers localhost:9092 --create 6 --rate 50 --for 10m\n" +
 			"  detector generate payments --brokers localhost:9092 --history 240h --rate 20 --anomalies 0.05 --hasty --for 5m --score\n" +
 			"  detector generate logins --brokers localhost:9092 --rate max --count 5000000 -o json",
@@ -224,18 +227,25 @@ func (j *generateJob) over(e *loadgen.Event, live time.Time) bool {
 	if j.forTime == 0 {
 		return false
 	}
+	gone := time.Duration(e.Due - j.options.Start)
 	if !j.paced && !j.stdout {
-		return time.Since(live) >= j.forTime
+		gone = time.Since(live)
 	}
-	return e.Due >= j.options.Start.Add(j.forTime)
+	j.done = gone.Seconds() / j.forTime.Seconds()
+	return gone >= j.forTime
 }
 
 func (j *generateJob) progress(elapsed time.Duration) string {
 	r := &j.report
 	all := r.History + r.Events
 	s := fmt.Sprintf("%s  %s  %s labels  %.0fs", count(all, "event"), perSecond(all, elapsed), thousands(r.Labels), elapsed.Seconds())
-	if r.Events == 0 && r.History > 0 {
+	switch {
+	case r.Events == 0 && r.History > 0:
 		s += "  (history)"
+	case j.count > 0:
+		s = fmt.Sprintf("%3.0f %%  ", 100*float64(r.Events)/float64(j.count)) + s
+	case j.forTime > 0:
+		s = fmt.Sprintf("%3.0f %%  ", 100*j.done) + s
 	}
 	if j.pacer.Behind > 0 {
 		s += fmt.Sprintf("  %s behind", thousands(j.pacer.Behind))

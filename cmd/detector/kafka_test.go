@@ -134,7 +134,7 @@ func topics(t *testing.T, brokers string) {
 		t.Fatalf("%d labels, want %d", len(labels), report.Labels)
 	}
 
-	found := map[label]bool{}
+	found, injected := map[label]bool{}, 0
 	for line := range strings.Lines(call(t, "backtest", "--config", config, "--topic", "payment.made", "--alerts", "-")) {
 		var a struct {
 			Rule     struct{ ID string }
@@ -149,17 +149,31 @@ func topics(t *testing.T, brokers string) {
 		}
 		found[label{Rule: a.Rule.ID, Topic: a.Position.Topic, Partition: a.Position.Partition, Offset: a.Position.Offset}] = true
 	}
+	truth := filepath.Join(t.TempDir(), "truth.ndjson")
+	if err := os.WriteFile(truth, []byte(strings.Join(slices.Concat(stored(t, brokers, "truth")...), "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, l := range labels {
 		if l.Key, l.At = "", ""; !found[l] {
 			t.Errorf("no alert at %+v", l)
 		}
 	}
 	var tested backtestReport
-	if err := json.Unmarshal([]byte(call(t, "backtest", "--config", config, "--topic", "payments", "-o", "json")), &tested); err != nil {
+	if err := json.Unmarshal([]byte(call(t, "backtest", "--config", config, "--topic", "payments", "--labels", truth, "-o", "json")), &tested); err != nil {
 		t.Fatal(err)
 	}
 	if tested.Records != 12000 || tested.Dead != report.Malformed || tested.Late != report.Late || int(tested.Alerts) != len(found) {
 		t.Errorf("backtest: %+v, generate: %+v, %d alerts", tested, report, len(found))
+	}
+
+	for _, s := range tested.Score {
+		if s.Missed > 0 || s.Injected > 0 && *s.Recall != 1 || s.Delay != nil {
+			t.Errorf("%s: %d injected, %d found, %d missed", s.Rule, s.Injected, s.Found, s.Missed)
+		}
+		injected += s.Injected
+	}
+	if injected != len(labels) {
+		t.Errorf("%d anomalies are scored, want %d", injected, len(labels))
 	}
 
 	l := labels[0]
@@ -247,13 +261,13 @@ func TestNoTopics(t *testing.T) {
 // Alerts count as found where they are expected, as other where they are not, and not at all beyond what was sent.
 func TestScoring(t *testing.T) {
 	t.Parallel()
-	s := &scorer{topic: "in", expected: map[finding]event.Time{}, found: map[finding]event.Time{}, ranges: map[event.Partition][2]event.Offset{}}
+	s := &scorer{topic: "in", tally: newTally(), ranges: map[event.Partition][2]event.Offset{}}
 	for o := range 10 {
 		s.sent(1, event.Offset(100+o))
 	}
-	s.expect(&label{Rule: "a", Partition: 1, Offset: 103}, 0)
-	s.expect(&label{Rule: "a", Partition: 1, Offset: 105}, 0)
-	s.expect(&label{Rule: "a", Partition: 1, Offset: -1}, 0)
+	s.expect(&label{Rule: "a", Topic: "in", Partition: 1, Offset: 103}, 0)
+	s.expect(&label{Rule: "a", Topic: "in", Partition: 1, Offset: 105}, 0)
+	s.expect(&label{Rule: "a", Topic: "in", Partition: 1, Offset: -1}, 0)
 	alert := func(rule, topic string, offset int, state string, at event.Time) {
 		s.alert(fmt.Appendf(nil, `{"state":%q,"rule":{"id":%q},"position":{"topic":%q,"partition":1,"offset":%d}}`, state, rule, topic, offset), at)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,24 @@ func (l *label) line() []byte {
 
 func newLabel(e *loadgen.Event, topic string) *label {
 	return &label{Rule: e.Label, Topic: topic, Key: string(e.Key), At: string(event.AppendTime(nil, e.At, 0))}
+}
+
+// readLabels reads what --labels has written, a label a line.
+func readLabels(path string) ([]label, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var labels []label
+	for n, line := range bytes.Split(bytes.TrimSpace(text), []byte("\n")) {
+		var l label
+		err := json.Unmarshal(line, &l)
+		if _, ok := parseTime(l.At); err != nil || !ok || l.Rule == "" || l.Topic == "" {
+			return nil, fmt.Errorf(`%s:%d: a label is {"rule": ID, "topic": TOPIC, "partition": N, "offset": N, "at": TIME}`, path, n+1)
+		}
+		labels = append(labels, l)
+	}
+	return labels, nil
 }
 
 // lineSink prints events, and labels into a file.
