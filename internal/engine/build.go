@@ -48,14 +48,17 @@ type source struct {
 
 // stream is what the events of a source do in a keyspace, and what the present one does.
 type stream struct {
-	plan          *rules.Stream
-	space         *space
-	cells         []cell
-	before, after []read
-	dedupe        *store.Dedupe // nil: none
-	evidence      []evidence
-	rules         []*rule
-	gates         []gate // the rules' wheres, each once
+	plan     *rules.Stream
+	space    *space
+	cells    []cell // absorb before the rules
+	later    []cell // absorb behind them: their features exclude the event
+	reads    []*read
+	before   []*read              // of cells: to be read before they absorb
+	results  map[event.Slot]*read // by the slots that they fill
+	dedupe   *store.Dedupe        // nil: none
+	evidence []evidence
+	rules    []*rule
+	gates    []gate // the rules' wheres, each once
 
 	state state
 	ok    []bool // by Stream.Wheres
@@ -94,6 +97,8 @@ type read struct {
 	from    event.Slot // the first of the results, when they lie side by side
 	to      event.Slot // behind the last; equal to from: they do not
 	strings bool       // some result is text, which has to be copied
+	cost    int        // about
+	event   uint64     // Engine.serial of the event for which it was read last
 }
 
 // evidence is a ring of positions.
@@ -110,7 +115,11 @@ type rule struct {
 	suppress *store.Suppress // nil: none
 	evidence *store.Evidence // nil: none
 	windows  []string        // of its features, as alerts show them
+	reads    []*read         // its features
 	declared int             // slots of declared fields
+
+	condition  []clause
+	exceptions [][]clause
 }
 
 func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]*store.Suppress, error) {
@@ -154,11 +163,8 @@ func newStreams(s *space) []*stream {
 	ids, rings := 0, 0
 	for _, p := range s.plan.Streams {
 		st := &stream{plan: p, space: s, ok: make([]bool, len(p.Wheres))}
-		for _, c := range p.Cells {
-			spec := s.plan.Cells[c]
-			st.cells = append(st.cells, cell{cell: s.layout.Cell(c), wheres: spec.Wheres, fields: spec.Fields, count: len(spec.Fields) == 0})
-		}
-		st.before, st.after = newReads(s, p.Before), newReads(s, p.After)
+		st.addCells()
+		st.addReads()
 		if p.Source.Dedupe != nil {
 			st.dedupe = s.layout.Dedupe(ids)
 			ids++
@@ -184,20 +190,48 @@ func (st *stream) gate(where int, seen *int) int {
 	return *seen - 1
 }
 
-func newReads(s *space, plans []*rules.Read) []read {
-	var reads []read
-	for _, p := range plans {
-		r := read{plan: p, cell: s.layout.Cell(p.Cell), strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
-		adjacent := true
-		for i, slot := range p.Results {
-			adjacent = adjacent && slot == r.from+event.Slot(i)
+func (st *stream) addCells() {
+	for _, c := range st.plan.Cells {
+		spec := st.space.plan.Cells[c]
+		x := cell{cell: st.space.layout.Cell(c), wheres: spec.Wheres, fields: spec.Fields, count: len(spec.Fields) == 0}
+		if st.excluded(c) {
+			st.later = append(st.later, x)
+		} else {
+			st.cells = append(st.cells, x)
 		}
-		if adjacent {
-			r.to = r.from + event.Slot(len(p.Results))
-		}
-		reads = append(reads, r)
 	}
-	return reads
+}
+
+// excluded reports whether no feature of a cell includes the present event.
+func (st *stream) excluded(c int) bool {
+	return !slices.ContainsFunc(st.plan.After, func(r *rules.Read) bool { return r.Cell == c })
+}
+
+func (st *stream) addReads() {
+	st.results = map[event.Slot]*read{}
+	for _, p := range slices.Concat(st.plan.Before, st.plan.After) {
+		r := newRead(st.space, p)
+		if !st.excluded(p.Cell) && slices.Contains(st.plan.Before, p) {
+			r.cost = 0 // it is read anyway
+			st.before = append(st.before, r)
+		}
+		st.reads = append(st.reads, r)
+		for _, slot := range p.Results {
+			st.results[slot] = r
+		}
+	}
+}
+
+func newRead(s *space, p *rules.Read) *read {
+	r := &read{plan: p, cell: s.layout.Cell(p.Cell), cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
+	adjacent := true
+	for i, slot := range p.Results {
+		adjacent = adjacent && slot == r.from+event.Slot(i)
+	}
+	if adjacent {
+		r.to = r.from + event.Slot(len(p.Results))
+	}
+	return r
 }
 
 func newRule(r *rules.Rule, index int, s *stream, suppress *store.Suppress) *rule {
@@ -207,6 +241,11 @@ func newRule(r *rules.Rule, index int, s *stream, suppress *store.Suppress) *rul
 	}
 	for _, f := range r.Features {
 		c.windows = append(c.windows, f.Read.Window.String())
+		c.reads = append(c.reads, s.results[f.Read.Results[0]])
+	}
+	c.condition = s.newClauses(r.Condition)
+	for _, x := range r.Exceptions {
+		c.exceptions = append(c.exceptions, s.newClauses(x.Where))
 	}
 	return c
 }

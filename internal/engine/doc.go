@@ -18,6 +18,10 @@
 // order of the set: condition, exceptions, suppression, alert; then the watermark rises. The result depends on the log, the contexts and the
 // rules only, never on how records are cut into batches.
 //
+// That is what it means; the work is put off. A feature is read when the first condition asks for it, and of a condition that is an and, the sides
+// that cost least are evaluated first, so that of most events most features are never read. A cell whose features all exclude the event absorbs it
+// behind the rules.
+//
 // Records are worked on in sub-batches of 64: all are decoded and their keys hashed before the first is absorbed, so that the cache misses of
 // their contexts overlap. Nothing is allocated for an event without an alert.
 //

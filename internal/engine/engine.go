@@ -56,7 +56,8 @@ type Engine struct {
 	// Of the present event.
 	i       int
 	phase   phase
-	rule    int // in source.rules: the one at work
+	serial  uint64 // of the events of this engine, from 1: tells whether a feature was read for it
+	rule    int    // in source.rules: the one at work
 	careful bool
 	source  *source
 	filing  *filing // of the source; nil: all rules are evaluated

@@ -70,6 +70,7 @@ func (e *Engine) event() {
 		if !e.admit(rec) {
 			return
 		}
+		e.serial++
 		e.phase = phaseWheres
 		e.wheres()
 		e.phase = phaseState
@@ -99,9 +100,10 @@ func (e *Engine) choose() {
 	e.filing = e.source.filing
 	if e.explaining {
 		e.filing = nil
+		e.ensureAll()
 	}
 	if e.filing != nil {
-		e.filing.choose(e.row)
+		e.filing.choose(e)
 	}
 }
 
@@ -263,11 +265,15 @@ func (e *Engine) absorb() {
 		if st.state != open {
 			continue
 		}
-		e.read(st, st.before)
-		for i := range st.cells {
-			e.add(st, &st.cells[i])
-		}
-		e.read(st, st.after)
+		e.ensure(st, st.before)
+		e.addTo(st, st.cells)
+	}
+}
+
+// addTo lets cells absorb the event.
+func (e *Engine) addTo(st *stream, cells []cell) {
+	for i := range cells {
+		e.add(st, &cells[i])
 	}
 }
 
@@ -305,56 +311,14 @@ func (e *Engine) add(st *stream, c *cell) {
 	}
 }
 
-// read fills the slots of features.
-func (e *Engine) read(st *stream, reads []read) {
-	for i := range reads {
-		r := &reads[i]
-		if r.from == r.to {
-			e.scatter(st, r)
-			continue
-		}
-		dst := e.row[r.from:r.to]
-		reading := r.cell.Read(&st.ctx, r.plan.Agg, e.at, dst)
-		st.space.readings[r.plan.Index] = reading
-		e.settle(r, reading, dst)
-	}
-}
-
-// scatter is read for results that do not lie side by side.
-func (e *Engine) scatter(st *stream, r *read) {
-	values := e.scratch.values[:0]
-	for range r.plan.Results {
-		values = append(values, event.Value{})
-	}
-	e.scratch.values = values
-	reading := r.cell.Read(&st.ctx, r.plan.Agg, e.at, values)
-	st.space.readings[r.plan.Index] = reading
-	e.settle(r, reading, values)
-	for i, slot := range r.plan.Results {
-		e.row[slot] = values[i]
-	}
-}
-
-// settle makes values of too few samples unknown, and copies text, which lies in a context that is going to change.
-func (e *Engine) settle(r *read, reading window.Reading, dst []event.Value) {
-	if reading.Samples < r.plan.MinSamples {
-		clear(dst)
-	} else if r.strings {
-		for i := range dst {
-			if dst[i].Kind == event.KindString {
-				dst[i].S = e.keep(dst[i].S)
-			}
-		}
-	}
-}
-
-// finish notes in the contexts that they hold the event, and raises the watermark.
+// finish lets the cells absorb the event whose features exclude it, notes in the contexts that they hold the event, and raises the watermark.
 func (e *Engine) finish(rec *ingest.Record) {
 	p := event.Position{Offset: rec.Offset + 1}
 	known := e.source.id != event.NoSlot && e.row[e.source.id].Known()
 	for _, st := range e.source.streams {
 		switch {
 		case st.state == open:
+			e.addTo(st, st.later)
 			for i := range st.evidence {
 				if ev := &st.evidence[i]; ev.where < 0 || st.ok[ev.where] {
 					ev.ring.Add(&st.ctx, rec.Offset, e.at)

@@ -42,6 +42,7 @@ type filed struct {
 // shelf is the rules of a stream with the same `where` and a limit on the same side of the same slot, the most lenient first.
 type shelf struct {
 	place  place
+	read   *read // that fills the slot; nil: a declared field
 	limits []float64
 	rules  []int // in source.rules
 }
@@ -98,7 +99,7 @@ func (f *filing) file() {
 		if !ok {
 			k = len(f.shelves)
 			places[p] = k
-			f.shelves = append(f.shelves, shelf{place: p})
+			f.shelves = append(f.shelves, shelf{place: p, read: p.stream.results[p.slot]})
 		}
 		f.shelves[k].rules = append(f.shelves[k].rules, i)
 	}
@@ -134,12 +135,13 @@ func (f *filing) sort(s *shelf) {
 }
 
 // learn looks at an event now and then, and files the rules anew when enough were seen.
-func (f *filing) learn(row event.Row) {
+func (f *filing) learn(e *Engine) {
 	if f.events++; f.events%learnEvery == 0 {
+		e.ensureAll()
 		for i := range f.rules {
 			if x := &f.rules[i]; len(x.bounds) > 1 && x.rule.stream.sees(x.rule.WhereIndex) {
 				for k, b := range x.bounds {
-					v := &row[b.Slot]
+					v := &e.row[b.Slot]
 					if known := v.Kind == event.KindNumber || v.Kind == event.KindInt; known && (b.Above && v.Float() < b.Limit || !b.Above && v.Float() > b.Limit) {
 						x.missed[k]++
 					}
@@ -158,9 +160,9 @@ func (st *stream) sees(where int) bool {
 }
 
 // choose finds the rules to evaluate for the present event.
-func (f *filing) choose(row event.Row) {
+func (f *filing) choose(e *Engine) {
 	if f.events < learnLast {
-		f.learn(row)
+		f.learn(e)
 	}
 	copy(f.chosen, f.rest)
 	for i := range f.shelves {
@@ -168,7 +170,10 @@ func (f *filing) choose(row event.Row) {
 		if !s.place.stream.sees(s.place.where) {
 			continue
 		}
-		n := s.reach(&row[s.place.slot])
+		if r := s.read; r != nil && r.event != e.serial {
+			e.read(s.place.stream, r)
+		}
+		n := s.reach(&e.row[s.place.slot])
 		for _, r := range s.rules[:n] {
 			f.chosen[r/64] |= 1 << (r % 64)
 		}

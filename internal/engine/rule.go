@@ -42,7 +42,7 @@ func (e *Engine) evaluate(r *rule) verdict {
 		return verdict{outcome: r.unseen()}
 	}
 	c := &e.count.Rules[r.index]
-	switch r.Condition.Truth(e.row) {
+	switch e.truth(st, r.condition) {
 	case expr.False:
 		return verdict{outcome: NotFired}
 	case expr.Unknown:
@@ -53,8 +53,8 @@ func (e *Engine) evaluate(r *rule) verdict {
 		c.InsufficientData++
 		return verdict{outcome: InsufficientData}
 	}
-	for i := range r.Exceptions {
-		if r.Exceptions[i].Where.Truth(e.row) == expr.True {
+	for i, exception := range r.exceptions {
+		if e.truth(st, exception) == expr.True {
 			c.Excepted[i]++
 			return verdict{outcome: Excepted, exception: i}
 		}
@@ -68,6 +68,7 @@ func (e *Engine) evaluate(r *rule) verdict {
 		}
 	}
 	if e.out != nil {
+		e.ensure(st, r.reads)
 		e.emit(r, held)
 	}
 	c.Alerts++

@@ -21,13 +21,16 @@ type checker struct {
 	scope    *Scope
 	at       Locate
 	problems *diag.List
-	slots    map[event.Slot]struct{}
 	codes    map[ast.Node]*code
 	groups   map[ast.Node][]named // what a group in an argument stands for
-	reads    int                  // how often a slot was named
+	reads    []event.Slot         // in the order in which they were named
+	spans    map[ast.Node]reads   // in reads: those of a part
 	parts    int
 	failed   bool
 }
+
+// reads is a part of a checker's reads.
+type reads struct{ from, to int }
 
 // named is a code with its text.
 type named struct {
@@ -68,12 +71,13 @@ func (c *checker) check(n ast.Node) *code {
 		}
 		return nil
 	}
-	before := c.reads
+	before := len(c.reads)
 	k := c.node(n)
-	if k != nil && c.reads == before && !k.constant {
+	if k != nil && len(c.reads) == before && !k.constant {
 		k = k.fold()
 	}
 	c.codes[n] = k
+	c.spans[n] = reads{before, len(c.reads)}
 	return k
 }
 
@@ -125,8 +129,7 @@ func (c *checker) node(n ast.Node) *code {
 
 // read returns the code of a slot.
 func (c *checker) read(ref Ref) *code {
-	c.reads++
-	c.slots[ref.Slot] = struct{}{}
+	c.reads = append(c.reads, ref.Slot)
 	return slotCode(ref.Slot, ref.Kind)
 }
 

@@ -40,9 +40,7 @@ package expr
 
 import (
 	"errors"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -104,7 +102,8 @@ type Expr struct {
 	code            *code
 	value           func(event.Row) event.Value
 	slots           []event.Slot
-	reason          *reason // of a condition
+	reason          *reason  // of a condition
+	clauses         []Clause // of a condition
 	tree            ast.Node
 	codes           map[ast.Node]*code
 	groups          map[ast.Node][]named
@@ -137,7 +136,7 @@ func (e *Expr) Value(row event.Row) event.Value { return e.value(row) }
 // number. It returns nil when it has added errors to problems. A nil at places the expression at the start of an unnamed line.
 func Compile(text string, want event.Kind, scope *Scope, at Locate, problems *diag.List) *Expr {
 	c := &checker{text: text, scope: scope, at: at.or(text), problems: problems}
-	c.slots, c.codes, c.groups = map[event.Slot]struct{}{}, map[ast.Node]*code{}, map[ast.Node][]named{}
+	c.spans, c.codes, c.groups = map[ast.Node]reads{}, map[ast.Node]*code{}, map[ast.Node][]named{}
 	tree := c.parse()
 	if tree == nil {
 		return nil
@@ -154,9 +153,9 @@ func Compile(text string, want event.Kind, scope *Scope, at Locate, problems *di
 	}
 	ast.Walk(&tree, numerals{c.codes})
 	e := &Expr{text: text, canonical: tree.String(), code: k, value: k.boxed(), tree: tree, codes: c.codes, groups: c.groups}
-	e.slots = slices.Sorted(maps.Keys(c.slots))
+	e.slots = sortedSet(c.reads)
 	if k.truth != nil {
-		e.reason = c.reason(tree)
+		e.reason, e.clauses = c.reason(tree), c.clauses(tree)
 	}
 	return e
 }
