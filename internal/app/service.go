@@ -37,16 +37,17 @@ type Service struct {
 	now      func() time.Time
 	registry *telemetry.Registry
 
-	client   *kafka.Client
-	fetcher  *kafka.Fetcher
-	producer *kafka.Producer
-	store    checkpoint.Store
-	bundles  *bundles
-	member   *kafka.Membership
-	topics   []string // that are read
-	page     *dashboard.Server
-	admin    *adminServer
-	started  time.Time
+	client     *kafka.Client
+	fetcher    *kafka.Fetcher
+	producer   *kafka.Producer
+	store      checkpoint.Store
+	bundles    *bundles
+	member     *kafka.Membership
+	topics     []string // that are read
+	page       *dashboard.Server
+	admin      *adminServer
+	bundlePoll time.Duration // how often the bundles topic is looked at
+	filePoll   time.Duration // how often the rules on disk are looked at
 
 	stopping context.Context
 	stop     context.CancelFunc
@@ -79,6 +80,7 @@ const (
 // NewService returns a service that is not started.
 func NewService(o ServiceOptions) *Service {
 	s := &Service{o: o, config: o.Project.Config, log: o.Logger, now: o.Now, registry: telemetry.New(), tasks: map[kafka.TopicPartition]*running{},
+		bundlePoll: time.Second, filePoll: 2 * time.Second,
 		waiting: map[kafka.TopicPartition]error{}, ended: make(chan struct{}), renewed: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
@@ -94,7 +96,6 @@ func NewService(o ServiceOptions) *Service {
 
 // Start connects, publishes the rules when they are new, and joins the group. After an error nothing is left running.
 func (s *Service) Start(ctx context.Context) (err error) {
-	s.started = time.Now()
 	defer func() {
 		if err != nil {
 			s.Stop()
@@ -278,9 +279,6 @@ func (s *Service) join(ctx context.Context) error {
 	return nil
 }
 
-// bundlePoll is how often the bundles topic is looked at.
-const bundlePoll = time.Second
-
 // The results of reading rules.
 const (
 	accepted = "accepted"
@@ -289,7 +287,7 @@ const (
 
 // watchBundles follows the bundles topic.
 func (s *Service) watchBundles(ctx context.Context) {
-	tick := time.NewTicker(bundlePoll)
+	tick := time.NewTicker(s.bundlePoll)
 	defer tick.Stop()
 	for {
 		select {

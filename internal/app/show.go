@@ -48,9 +48,9 @@ func showConfig(c *config.Config) []byte {
 	for _, l := range c.Lookups {
 		lookups[l.Name] = object{"file": l.File, "key": l.Key}
 	}
-	delivery := "at-least-once"
+	delivery := "at_least_once"
 	if c.ExactlyOnce {
-		delivery = "exactly-once"
+		delivery = "exactly_once"
 	}
 	text, err := json.MarshalIndent(object{
 		"path": c.Path, "app": c.App, "kafka": k, "sources": sources, "lookups": lookups, "rules": c.Rules,

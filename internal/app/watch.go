@@ -9,12 +9,9 @@ import (
 	"insolite/rules"
 )
 
-// filePoll is how often the rules on disk are looked at.
-const filePoll = 2 * time.Second
-
 // watchFiles publishes the rules on disk when they change while the service runs. A broken set leaves the running one alone.
 func (s *Service) watchFiles(ctx context.Context) {
-	tick := time.NewTicker(filePoll)
+	tick := time.NewTicker(s.filePoll)
 	defer tick.Stop()
 	b, err := s.o.Project.Bundle()
 	if err != nil {
