@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 GO ?= go
 
-.PHONY: help test soak lint deps bench
+.PHONY: help test soak lint deps bench ui
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -16,6 +16,10 @@ soak: deps ## run every test with SOAK times as many random cases (20 unless SOA
 
 bench: ## measure what an event costs, on a real broker, into docs/performance.md
 	$(GO) test ./bench -run TestReference -count=1 -v -timeout 2h -args -events 4000000 -rounds 5 -update
+
+ui: ## build the page that the binary embeds, from dashboard/ui/src
+	dashboard/ui/test/install.sh packages
+	cd dashboard/ui && NODE_ENV=production npm run build
 
 lint: ## formatting, go vet, golangci-lint at the version in tools/go.mod
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not formatted, run gofmt -w:"; echo "$$out"; exit 1; fi

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,22 +26,16 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "ui/test/install.sh").CombinedOutput(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		t.Skipf("no browser can be had here: %v\n%s", err, out)
-	}
+	install(t)
 	shots := os.Getenv("INSOLITE_SHOTS")
 	if shots == "" {
 		shots = t.TempDir()
 	}
-	host := newBrowserHost(t)
 	chromium, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
 	if err != nil {
 		t.Fatal(err) // it was installed just now
 	}
-	node := exec.CommandContext(ctx, "node", "ui/test/browser.mjs", "http://"+host.listen, host.control(t), noon.Add(6*time.Second).Format(time.RFC3339), shots)
+	node := exec.CommandContext(ctx, "node", "ui/test/browser.mjs", control(t), noon.Add(6*time.Second).Format(time.RFC3339), shots)
 	node.Env = append(os.Environ(), "CHROMIUM="+chromium)
 	node.Stderr = os.Stderr
 	out, err := node.StdoutPipe()
@@ -70,23 +65,86 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 }
 
-// browserHost serves the page at one address, through restarts, and does what the browser's side asks for.
+// install gets what the page's tests need, or skips the test where it cannot be had, unless CI=true.
+func install(t *testing.T, what ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "ui/test/install.sh", what...).CombinedOutput()
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%v\n%s", err, out)
+	default:
+		t.Skipf("what the page's tests need cannot be had here: %v\n%s", err, out)
+	}
+}
+
+// control is where the browser's side asks for servers, one for each of its tests, and for what is to happen to them.
+func control(t *testing.T) string {
+	var mu sync.Mutex
+	var hosts []*browserHost
+	asked := func(r *http.Request) (string, error) {
+		if r.URL.Path == "/new" {
+			h, err := newBrowserHost(t, r.FormValue("samples"))
+			if err != nil {
+				return "", err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			hosts = append(hosts, h)
+			return fmt.Sprintf("%d http://%s", len(hosts)-1, h.listen), nil
+		}
+		id, what, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		mu.Lock()
+		n, err := strconv.Atoi(id)
+		if err != nil || n < 0 || n >= len(hosts) {
+			mu.Unlock()
+			return "", fmt.Errorf("no host %q", id)
+		}
+		h := hosts[n]
+		mu.Unlock()
+		return "", h.do(what, r)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := asked(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = io.WriteString(w, text) // the browser's side misses it if this fails
+	}))
+	t.Cleanup(func() {
+		server.Close()
+		for _, h := range hosts {
+			_ = h.stop()
+		}
+	})
+	return server.URL
+}
+
+// browserHost serves the page at one address, through restarts. Its test asks for one thing at a time.
 type browserHost struct {
 	t      *testing.T
-	mu     sync.Mutex
 	listen string
 	server *Server
+	mu     sync.Mutex
 	feed   []Alert // what the topic holds
 }
 
-func newBrowserHost(t *testing.T) *browserHost {
+// newBrowserHost serves so many of the samples.
+func newBrowserHost(t *testing.T, count string) (*browserHost, error) {
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		return nil, err
+	}
 	h := &browserHost{t: t, listen: "127.0.0.1:0"}
+	for i := range n {
+		h.feed = append(h.feed, samples[i].record(t, int64(i)))
+	}
 	if err := h.start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	h.listen = strings.TrimSuffix(strings.TrimPrefix(h.server.URL(), "http://"), "/")
-	t.Cleanup(func() { _ = h.stop() })
-	return h
+	return h, nil
 }
 
 // start serves what the topic holds. Before the first event no rule has looked at one.
@@ -127,59 +185,35 @@ func (h *browserHost) publish(a Alert) error {
 	return h.server.Publish(a)
 }
 
-// reset is a new server with so many of the samples.
-func (h *browserHost) reset(n int) error {
-	if err := h.stop(); err != nil {
-		return err
-	}
-	h.mu.Lock()
-	h.feed = nil
-	for i := range n {
-		h.feed = append(h.feed, samples[i].record(h.t, int64(i)))
-	}
-	h.mu.Unlock()
-	return h.start()
-}
-
-func (h *browserHost) control(t *testing.T) string {
-	do := map[string]func(r *http.Request) error{
-		"/reset": func(r *http.Request) error {
-			n, err := strconv.Atoi(r.FormValue("samples"))
-			if err != nil {
-				n = 7
-			}
-			return h.reset(n)
-		},
-		"/stop":    func(*http.Request) error { return h.stop() },
-		"/publish": h.publishAsked,
-		"/start": func(*http.Request) error {
-			h.feed = append(h.feed, samples[7].record(h.t, 7))
-			return h.start()
-		},
-		"/cut": func(r *http.Request) error { // every connection is broken, and the server lives on
-			old := h.server
-			if err := old.http.Close(); err != nil {
-				return err
-			}
-			<-old.served
-			if err := h.publishAsked(r); err != nil {
-				return err
-			}
-			again, err := New(old.opts)
-			if err != nil {
-				return err
-			}
-			again.ring, h.server = old.ring, again
-			return again.Start()
-		},
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := do[r.URL.Path](r); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+// do does what the browser's side asks for.
+func (h *browserHost) do(what string, r *http.Request) error {
+	switch what {
+	case "stop":
+		return h.stop()
+	case "publish":
+		return h.publishAsked(r)
+	case "start": // with an alert that came meanwhile
+		h.feed = append(h.feed, samples[7].record(h.t, 7))
+		return h.start()
+	case "cut": // every connection is broken, and the server lives on
+		old := h.server
+		if err := old.http.Close(); err != nil {
+			return err
 		}
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+		<-old.served
+		if err := h.publishAsked(r); err != nil {
+			return err
+		}
+		opts := old.opts
+		opts.Listen = h.listen // the first one took any port
+		again, err := New(opts)
+		if err != nil {
+			return err
+		}
+		again.ring, h.server = old.ring, again
+		return again.Start()
+	}
+	return fmt.Errorf("a host does not know how to %q", what)
 }
 
 // publishAsked publishes a sample, the hostile alert, or guests with a pizza.

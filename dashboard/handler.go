@@ -123,7 +123,7 @@ func readAssets(files fs.FS) (map[string]asset, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read embedded %s: %w", name, err)
 		}
-		kinds := map[string]string{".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+		kinds := map[string]string{".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".md": "text/markdown"}
 		kind, known := kinds[path.Ext(name)]
 		if !known {
 			return nil, fmt.Errorf("embedded %s: no media type for its extension", name)

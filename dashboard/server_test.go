@@ -151,7 +151,7 @@ func TestHostsOfALoopbackServer(t *testing.T) {
 
 func TestEveryAnswerIsStrict(t *testing.T) {
 	s := newServer(t)
-	for _, target := range []string{"/", "/alerts/x", "/pipeline", "/assets/app.js", "/assets/style.css", "/nothing", "/api/v1/alerts", "/api/v1/status", "/api/nothing"} {
+	for _, target := range []string{"/", "/alerts/x", "/pipeline", "/assets/app.js", "/assets/app.css", "/nothing", "/api/v1/alerts", "/api/v1/status", "/api/nothing"} {
 		h := ask(s, "GET", target).header
 		csp := h.Get("Content-Security-Policy")
 		for _, must := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"} {
@@ -209,7 +209,7 @@ func fetch(t testing.TB, method, url string) answer {
 // HEAD has the headers of GET and no body.
 func TestHeadAnswersLikeGet(t *testing.T) {
 	base := started(t, newServer(t))
-	for _, target := range []string{"/", "/assets/style.css", "/api/v1/alerts", "/api/v1/status", "/nothing"} {
+	for _, target := range []string{"/", "/assets/app.css", "/api/v1/alerts", "/api/v1/status", "/nothing"} {
 		head, get := fetch(t, http.MethodHead, base+target), fetch(t, http.MethodGet, base+target)
 		if head.status != get.status || head.header.Get("Content-Type") != get.header.Get("Content-Type") || get.body == "" || head.body != "" {
 			t.Errorf("%s: %d %d", target, head.status, get.status)

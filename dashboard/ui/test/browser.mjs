@@ -1,46 +1,73 @@
-// Drives the page in Chromium. The Go test that starts this serves the page and does what control(…) asks for.
-//   node browser.mjs PAGE CONTROL NOW SHOTS
+// Drives the page in Chromium. The Go test that starts this serves pages and does what is asked at CONTROL.
+//   node browser.mjs CONTROL NOW SHOTS
 // prints one JSON line for each test: {"test", "error"}. Screenshots go to the folder SHOTS. CHROMIUM is the browser's path.
 import { chromium } from 'playwright-core';
+import { transformWithOxc } from 'vite';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 
-const [base, control, now, shots] = process.argv.slice(2);
+const [control, now, shots] = process.argv.slice(2);
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const desktop = { width: 1440, height: 900 }, phone = { width: 375, height: 812 };
+const atOnce = 4; // tests: they wait more than they work
 
-async function ask(what) {
-  const answer = await fetch(control + what, { method: 'POST' });
-  assert.equal(answer.status, 200, `${what}: ${await answer.text()}`);
+async function post(path) {
+  const answer = await fetch(control + path, { method: 'POST' }), text = await answer.text();
+  assert.equal(answer.status, 200, `${path}: ${text}`);
+  return text;
+}
+
+// serve starts a server of the test's own, with so many of the samples. ask has it do something.
+async function serve(samples) {
+  const [id, base] = (await post('/new?samples=' + samples)).split(' ');
+  return { base, ask: what => post(`/${id}${what}`) };
 }
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+const tests = [];
 let failed = false;
 
-// test opens a page of its own and fails on anything that the browser complains of.
-async function test(name, run, { viewport = desktop, dark = false, path = '/', offline = false, policy = false, ticking = false, samples = 7 } = {}) {
-  await ask('/reset?samples=' + samples);
-  const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB', timezoneId: 'Europe/Paris', reducedMotion: 'reduce' });
-  const page = await context.newPage(), complaints = [];
-  await (ticking ? page.clock.install({ time: new Date(now) }) : page.clock.setFixedTime(new Date(now)));
-  page.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(policy && /Content Security Policy|TrustedHTML|Trusted Type/.test(m.text())) && !(offline && /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|404|503/.test(m.text()))) complaints.push(m.text()); });
-  page.on('pageerror', e => complaints.push(String(e)));
-  page.on('dialog', d => { complaints.push('a dialog: ' + d.message()); d.dismiss(); });
-  page.on('request', r => { if (!r.url().startsWith(base)) complaints.push('a request to ' + r.url()); });
-  page.setDefaultTimeout(15_000);
-  let error = '';
-  try {
-    if (path !== null) await page.goto(base + path);
-    await run(page);
-    assert.deepEqual(complaints, []);
-  } catch (err) {
-    error = String(err?.stack ?? err);
-    failed = true;
-    await page.screenshot({ path: `${shots}/failed-${name.replace(/\W+/g, '-')}.png` }).catch(() => {});
+// test has a page and a server of its own, and fails on anything that the browser complains of.
+function test(name, run, { viewport = desktop, dark = false, path = '/', offline = false, policy = false, ticking = false, samples = 7 } = {}) {
+  tests.push({ name, run: async () => {
+    const host = await serve(samples);
+    const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', locale: 'en-GB', timezoneId: 'Europe/Paris', reducedMotion: 'reduce' });
+    try {
+      const page = await context.newPage(), complaints = [];
+      await (ticking ? page.clock.install({ time: new Date(now) }) : page.clock.setFixedTime(new Date(now)));
+      page.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(policy && /Content Security Policy|TrustedHTML|Trusted Type/.test(m.text())) && !(offline && /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|404|503/.test(m.text()))) complaints.push(m.text()); });
+      page.on('pageerror', e => complaints.push(String(e)));
+      page.on('dialog', d => { complaints.push('a dialog: ' + d.message()); d.dismiss(); });
+      page.on('request', r => { if (!r.url().startsWith(host.base)) complaints.push('a request to ' + r.url()); });
+      page.setDefaultTimeout(30_000);
+      await page.goto(host.base + path);
+      try { await run(page, host); } catch (err) {
+        await page.screenshot({ path: `${shots}/failed-${name.replace(/\W+/g, '-')}.png` }).catch(() => {});
+        throw complaints.length ? new Error(`${err.stack}\ncomplaints: ${complaints.join('; ')}`) : err;
+      }
+      assert.deepEqual(complaints, []);
+    } finally {
+      await context.close();
+    }
+  } });
+}
+
+// pure tests a module of the page here, without a browser.
+function pure(name, run) { tests.push({ name, run }); }
+
+async function source(file) {
+  const url = new URL('../src/' + file, import.meta.url);
+  const { code } = await transformWithOxc(readFileSync(url, 'utf8'), url.pathname);
+  return import('data:text/javascript,' + encodeURIComponent(code));
+}
+
+async function worker() {
+  for (let next = tests.shift(); next; next = tests.shift()) {
+    let error = '';
+    try { await next.run(); } catch (err) { error = String(err?.stack ?? err); failed = true; }
+    console.log(JSON.stringify({ test: next.name, error }));
   }
-  console.log(JSON.stringify({ test: name, error }));
-  await context.close();
 }
 
 const rows = page => page.locator('#rows .row');
@@ -59,7 +86,7 @@ async function accessible(page) {
 // fits says that nothing sticks out at the side.
 const fits = async page => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the window');
 
-await test('a new alert appears without a reload', async page => {
+test('a new alert appears without a reload', async (page, { ask }) => {
   await count(page, 7);
   await live(page);
   await page.evaluate(() => { window.same = true; });
@@ -76,7 +103,7 @@ await test('a new alert appears without a reload', async page => {
   assert.equal(await page.locator('#lag').textContent(), '24.6 s');
 });
 
-await test('the filter works, counts, and is the URL', async page => {
+test('the filter works, counts, and is the URL', async (page, { ask }) => {
   await count(page, 7);
   await page.locator('#facets .facet', { hasText: 'Medium' }).click();
   await count(page, 2);
@@ -106,7 +133,7 @@ await test('the filter works, counts, and is the URL', async page => {
   await count(page, 8);
 });
 
-await test('a filtered list takes only what matches from the stream', async page => {
+test('a filtered list takes only what matches from the stream', async (page, { ask }) => {
   await count(page, 1);
   await live(page);
   await ask('/publish');
@@ -117,7 +144,7 @@ await test('a filtered list takes only what matches from the stream', async page
   await count(page, 2);
 }, { path: '/?severity=critical' });
 
-await test('an alert opens by click and by URL', async page => {
+test('an alert opens by click and by URL', async (page, { ask }) => {
   await ask('/publish');
   await count(page, 8);
   await rows(page).first().click({ position: { x: 900, y: 18 } });
@@ -155,12 +182,12 @@ await test('an alert opens by click and by URL', async page => {
   assert.equal(await page.locator('h1.title').count(), 0);
 });
 
-await test('an alert that is not kept says what to do', async page => {
+test('an alert that is not kept says what to do', async page => {
   await page.locator('h1', { hasText: 'not kept here' }).waitFor();
   assert.ok((await page.locator('.empty').textContent()).includes('alerts topic'));
 }, { path: '/alerts/00000000000000000000000000000000', offline: true });
 
-await test('the keyboard does all of it', async page => {
+test('the keyboard does all of it', async page => {
   await count(page, 7);
   await page.keyboard.press('j');
   await page.keyboard.press('j');
@@ -184,7 +211,7 @@ await test('the keyboard does all of it', async page => {
   await accessible(page);
 });
 
-await test('new alerts wait while the list is paused', async page => {
+test('new alerts wait while the list is paused', async (page, { ask }) => {
   await live(page);
   await page.keyboard.press('p');
   await page.locator('#state', { hasText: 'Paused' }).waitFor();
@@ -201,7 +228,7 @@ await test('new alerts wait while the list is paused', async page => {
   await live(page);
 });
 
-await test('older alerts are loaded on request', async page => {
+test('older alerts are loaded on request', async (page, { ask }) => {
   await ask('/publish?guest=1&count=300');
   await page.reload();
   await count(page, 100);
@@ -213,7 +240,7 @@ await test('older alerts are loaded on request', async page => {
   assert.equal(new Set(await rows(page).evaluateAll(all => all.map(r => r.dataset.id))).size, 307);
 });
 
-await test('hostile text stays text', async page => {
+test('hostile text stays text', async (page, { ask }) => {
   await live(page);
   await ask('/publish?hostile=1');
   await count(page, 8);
@@ -232,7 +259,7 @@ await test('hostile text stays text', async page => {
   await shot(page, 'hostile');
 });
 
-await test('the policy refuses what a mistake would let in', async page => {
+test('the policy refuses what a mistake would let in', async page => {
   await live(page);
   const refused = await page.evaluate(async () => {
     const violated = [];
@@ -249,7 +276,7 @@ await test('the policy refuses what a mistake would let in', async page => {
   assert.ok(refused.violated.includes('connect-src') && refused.violated.includes('style-src-attr'), String(refused.violated));
 }, { policy: true });
 
-await test('a restarted server is caught up with', async page => {
+test('a restarted server is caught up with', async (page, { ask }) => {
   await count(page, 7);
   await live(page);
   await ask('/stop');
@@ -267,7 +294,7 @@ await test('a restarted server is caught up with', async page => {
   assert.equal(new Set(await rows(page).evaluateAll(all => all.map(r => r.dataset.id))).size, 9);
 }, { offline: true });
 
-await test('a connection that is cut goes on where it was', async page => {
+test('a connection that is cut goes on where it was', async (page, { ask }) => {
   await count(page, 7);
   await live(page);
   await ask('/cut?guest=1');
@@ -275,7 +302,7 @@ await test('a connection that is cut goes on where it was', async page => {
   await live(page);
 }, { offline: true });
 
-await test('a connection that is silent is stale, and is given up', async page => {
+test('a connection that is silent is stale, and is given up', async (page, { ask }) => {
   await live(page);
   await page.clock.fastForward(21_000);
   await page.locator('#state', { hasText: 'Stale' }).waitFor();
@@ -286,7 +313,7 @@ await test('a connection that is silent is stale, and is given up', async page =
   await count(page, 8);
 }, { ticking: true });
 
-await test('nothing moves under the hand', async page => {
+test('nothing moves under the hand', async (page, { ask }) => {
   await live(page);
   await page.keyboard.press('j'); // the focus is in the list
   await ask('/publish');
@@ -302,41 +329,36 @@ await test('nothing moves under the hand', async page => {
   assert.equal(await rows(page).count(), 48);
 });
 
-await test('the page filters as the server does', async page => {
+pure('the page filters as the server does', async () => {
+  const { base, ask } = await serve(7), { matches, filterOf } = await source('filter.ts');
   await ask('/publish?hostile=1');
-  const wrong = await page.evaluate(async () => {
-    const { matches, filterOf } = await import('/assets/model.js');
-    const list = async query => (await (await fetch('/api/v1/alerts?limit=500&' + query)).json()).alerts;
-    const all = await list(''), wrong = [];
-    const words = ['', 'PIZZAS TODAY', 'two-pizzas-one', 'in one day', 'critical', 'banana.sold', '<script>', 'demo', 'firing', ' lyon '];
-    const facets = [''].concat(...['severity', 'rule', 'source'].map(n => [...new Set(all.map(r => `${n}=${encodeURIComponent(n === 'source' ? r.source : n === 'rule' ? r.rule.id : r.rule.severity)}`))].slice(0, 4)),
-      all.slice(0, 3).map(r => 'key=' + encodeURIComponent(r.key_text)), ['severity=low&severity=high', 'key=none', 'severity=low&source=banana.sold']);
-    for (const q of words) for (const f of facets) {
-      const query = f + '&q=' + encodeURIComponent(q), theirs = (await list(query)).map(r => r.id), ours = all.filter(r => matches(filterOf(query), r)).map(r => r.id);
-      if (theirs.join() !== ours.join()) wrong.push(query);
-    }
-    return wrong;
-  });
+  const list = async query => (await (await fetch(`${base}/api/v1/alerts?limit=500&${query}`)).json()).alerts;
+  const all = await list(''), wrong = [];
+  assert.equal(all.length, 8);
+  const words = ['', 'PIZZAS TODAY', 'two-pizzas-one', 'in one day', 'critical', 'banana.sold', '<script>', 'demo', 'firing', ' lyon '];
+  const facets = [''].concat(...['severity', 'rule', 'source'].map(n => [...new Set(all.map(r => `${n}=${encodeURIComponent(n === 'source' ? r.source : n === 'rule' ? r.rule.id : r.rule.severity)}`))].slice(0, 4)),
+    all.slice(0, 3).map(r => 'key=' + encodeURIComponent(r.key_text)), ['severity=low&severity=high', 'key=none', 'severity=low&source=banana.sold']);
+  for (const q of words) for (const f of facets) {
+    const query = f + '&q=' + encodeURIComponent(q), theirs = (await list(query)).map(r => r.id), ours = all.filter(r => matches(filterOf(query), r)).map(r => r.id);
+    if (theirs.join() !== ours.join()) wrong.push(query);
+  }
   assert.deepEqual(wrong, []);
 });
 
-await test('events are read whatever the pieces they come in', async page => {
-  const wrong = await page.evaluate(async () => {
-    const { parser } = await import('/assets/stream.js');
-    const text = ': hello\n\nid: a-1\nevent: alert\ndata: {"a":1}\n\n: heartbeat\n\ndata:x\r\ndata: y\r\n\r\nid: a-2\rdata\r\revent: lost\nid: a-3\n\n';
-    const want = JSON.stringify([['a-1', 'alert', '{"a":1}'], ['a-1', 'message', 'x\ny'], ['a-2', 'message', '']]);
-    const wrong = [];
-    for (let i = 0; i <= text.length; i++) for (let j = i; j <= text.length; j++) {
-      const got = [], feed = parser((...event) => got.push(event));
-      [text.slice(0, i), text.slice(i, j), text.slice(j)].forEach(feed);
-      if (JSON.stringify(got) !== want) wrong.push([i, j, JSON.stringify(got)]);
-    }
-    return wrong.slice(0, 3);
-  });
-  assert.deepEqual(wrong, []);
+pure('events are read whatever the pieces they come in', async () => {
+  const { parser } = await source('events.ts');
+  const text = ': hello\n\nid: a-1\nevent: alert\ndata: {"a":1}\n\n: heartbeat\n\ndata:x\r\ndata: y\r\n\r\nid: a-2\rdata\r\revent: lost\nid: a-3\n\n';
+  const want = JSON.stringify([['a-1', 'alert', '{"a":1}'], ['a-1', 'message', 'x\ny'], ['a-2', 'message', '']]);
+  const wrong = [];
+  for (let i = 0; i <= text.length; i++) for (let j = i; j <= text.length; j++) {
+    const got = [], feed = parser((...event) => got.push(event));
+    [text.slice(0, i), text.slice(i, j), text.slice(j)].forEach(feed);
+    if (JSON.stringify(got) !== want) wrong.push([i, j, JSON.stringify(got)]);
+  }
+  assert.deepEqual(wrong.slice(0, 3), []);
 });
 
-await test('the first run says what to do', async page => {
+test('the first run says what to do', async (page, { ask }) => {
   await page.locator('.empty h2', { hasText: 'Waiting for the first event' }).waitFor();
   assert.equal(await page.locator('.cmd').textContent(), 'detector generate payments --brokers localhost:9092 --rate 200');
   await accessible(page);
@@ -347,7 +369,7 @@ await test('the first run says what to do', async page => {
 }, { samples: 0 });
 
 for (const [size, viewport] of Object.entries({ desktop, phone })) for (const theme of ['light', 'dark']) {
-  await test(`every part is sound on a ${size}, ${theme}`, async page => {
+  test(`every part is sound on a ${size}, ${theme}`, async (page, { base, ask }) => {
     await ask('/publish');
     await page.reload();
     await count(page, 8);
@@ -379,5 +401,6 @@ for (const [size, viewport] of Object.entries({ desktop, phone })) for (const th
   }, { viewport, dark: theme === 'dark', offline: true });
 }
 
+await Promise.all(Array.from({ length: atOnce }, worker));
 await browser.close();
 process.exit(failed ? 1 : 0);
