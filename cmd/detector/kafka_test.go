@@ -194,7 +194,7 @@ func sorted(list []string) []string {
 	return list
 }
 
-// The service itself is scored: it finds every anomaly.
+// The service itself is scored: it finds every anomaly. What it writes is what a backtest of the topic writes, byte for byte.
 func TestScore(t *testing.T) {
 	t.Parallel()
 	score(t, cluster(t, "payments", "insolite.alerts"), "2025-01-01")
@@ -238,6 +238,19 @@ func score(t *testing.T, brokers, start string) {
 	}
 	if injected == 0 || uint64(injected) != report.Labels {
 		t.Errorf("%d anomalies scored, want %d", injected, report.Labels)
+	}
+	want := sorted(strings.Split(strings.TrimSpace(call(t, "backtest", "--config", config, "--topic", "payment.made", "--alerts", "-")), "\n"))
+	var is []string
+	for deadline := time.Now().Add(30 * time.Second); len(is) < len(want) && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		is = nil
+		for _, value := range slices.Concat(stored(t, brokers, "insolite.alerts")...) {
+			if strings.HasPrefix(value, `{"schema":`) { // not what made the topic
+				is = append(is, value)
+			}
+		}
+	}
+	if !slices.Equal(sorted(is), want) {
+		t.Errorf("the service has written %d alerts, a backtest %d, and they differ", len(is), len(want))
 	}
 }
 
