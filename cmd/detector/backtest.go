@@ -161,7 +161,7 @@ func (j *backtestJob) step(read func() error) error {
 // prepare looks at what is to be read, before any file is made, and returns what reads it.
 func (j *backtestJob) prepare(ctx context.Context) (read func() error, err error) {
 	if len(j.in.files) > 0 {
-		o, err := j.in.open(j.g, j.runner, j.advance)
+		o, err := j.in.open(ctx, j.g, j.runner, j.advance)
 		if err != nil {
 			return nil, err
 		}
@@ -201,8 +201,11 @@ func (j *backtestJob) readTopics(ctx context.Context, client *kafka.Client, part
 func (j *backtestJob) advance(n int) {
 	j.read += int64(n)
 	j.progress.tell(func(elapsed time.Duration) string {
-		share := 100 * float64(j.read) / float64(max(j.all, j.read))
-		return fmt.Sprintf("%3.0f %%  %s  %.0fs", share, count(j.report.Alerts, "alert"), elapsed.Seconds())
+		far := fmt.Sprintf("%s MB", thousands(uint64(j.read)>>20)) // of standard input
+		if j.all > 0 {
+			far = fmt.Sprintf("%3.0f %%", 100*float64(j.read)/float64(max(j.all, j.read)))
+		}
+		return fmt.Sprintf("%s  %s  %.0fs", far, count(j.report.Alerts, "alert"), elapsed.Seconds())
 	})
 }
 
@@ -225,6 +228,9 @@ func (j *backtestJob) emit(ctx context.Context) func(*engine.Output) error {
 		for i := range out.DeadLetters {
 			j.report.deadLetter(&out.DeadLetters[i])
 		}
-		return context.Cause(ctx)
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		return nil
 	}
 }

@@ -114,7 +114,7 @@ func (j *explainJob) only(p *app.Project) (*rules.Set, error) {
 
 func (j *explainJob) explain(ctx context.Context, p *app.Project, set *rules.Set, r *backtest.Runner) (*backtest.Explained, error) {
 	if len(j.in.files) > 0 {
-		o, err := j.in.open(j.g, r, func(int) {})
+		o, err := j.in.open(ctx, j.g, r, func(int) {})
 		if err != nil {
 			return nil, err
 		}

@@ -20,6 +20,9 @@ import (
 	"insolite/rules"
 )
 
+// errInterrupted is told when the user has had enough.
+var errInterrupted = errors.New("interrupted")
+
 // inputs are the flags that say what is read: files or topics.
 type inputs struct {
 	files  []string
@@ -63,14 +66,14 @@ func (o *opened) close() {
 	}
 }
 
-// open opens the files; read is told how many bytes are read.
-func (in *inputs) open(g *global, r *backtest.Runner, read func(int)) (*opened, error) {
+// open opens the files; read is told how many bytes are read. When ctx ends, reading does.
+func (in *inputs) open(ctx context.Context, g *global, r *backtest.Runner, read func(int)) (*opened, error) {
 	o := &opened{}
 	var list []backtest.Input
 	for _, f := range in.files {
 		name, path, _ := strings.Cut(f, "=")
 		if path == "-" {
-			list = append(list, backtest.Input{Name: name, File: "standard input", Lines: counted{g.in, read}})
+			list = append(list, backtest.Input{Name: name, File: "standard input", Lines: counted{g.in, ctx, read}})
 			continue
 		}
 		file, err := os.Open(path)
@@ -82,7 +85,7 @@ func (in *inputs) open(g *global, r *backtest.Runner, read func(int)) (*opened, 
 		if info, err := file.Stat(); err == nil {
 			o.size += info.Size()
 		}
-		list = append(list, backtest.Input{Name: name, File: path, Lines: counted{file, read}})
+		list = append(list, backtest.Input{Name: name, File: path, Lines: counted{file, ctx, read}})
 	}
 	files, err := r.Files(list)
 	if err != nil {
@@ -115,10 +118,14 @@ func (in *inputs) ofTopics(r *backtest.Runner) (topics []string, err error) {
 // counted tells how much is read.
 type counted struct {
 	io.Reader
+	ctx  context.Context
 	read func(int)
 }
 
 func (c counted) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, errInterrupted
+	}
 	n, err := c.Reader.Read(p)
 	c.read(n)
 	return n, err
