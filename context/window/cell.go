@@ -157,8 +157,11 @@ func (c *Cell) Spec() Spec { return c.spec }
 
 // HeadSize is the size of the head in bytes, a multiple of 8.
 func (c *Cell) HeadSize() int {
-	if c.folds {
+	switch {
+	case c.folds:
 		return foldState + c.agg.size()
+	case c.form == formRecent:
+		return recentHead
 	}
 	return headRun
 }
@@ -220,7 +223,10 @@ func (c *Cell) Read(head, tail []byte, agg Agg, at event.Time, dst []event.Value
 
 // Hot is where in the tail the newest entry is, which the next event most likely changes.
 func (c *Cell) Hot(head []byte) int {
-	stride := c.stride // 0 for formRecent
+	if c.form == formRecent {
+		return int(le.Uint32(head[recentLast:]))
+	}
+	stride := c.stride
 	if c.distinct {
 		stride = max(stride, int(le.Uint16(head[4:])))
 	}

@@ -14,9 +14,41 @@ const (
 )
 
 // The tail of first, last, delta and time_since is its entries in a row, each {size u16, time i64, values}, sorted by (time, log order),
-// or by log order in a window of events. In the head, behind the number of entries, is the number of bytes in use.
+// or by log order in a window of events. What gave way leaves its place free until the others are moved there, so that a sample in order changes
+// the end of the tail only. The head, behind the number of entries, has where they end and start, where the last one starts, and its time.
+const (
+	recentHead   = 24
+	recentEnd    = 4  // u32
+	recentFirst  = 8  // u32
+	recentLast   = 12 // u32
+	recentNewest = 16 // i64
+)
 
-func recentUsed(head []byte) int { return int(le.Uint32(head[4:])) }
+// recents is a head.
+type recents struct {
+	n, first, last, end int
+	newest              event.Time
+}
+
+func loadRecents(head []byte) recents {
+	_ = head[recentHead-1]
+	return recents{
+		n: int(le.Uint16(head[2:])), end: int(le.Uint32(head[recentEnd:])), first: int(le.Uint32(head[recentFirst:])), last: int(le.Uint32(head[recentLast:])),
+		newest: event.Time(le.Uint64(head[recentNewest:])),
+	}
+}
+
+func (r *recents) store(head []byte) {
+	_ = head[recentHead-1]
+	le.PutUint16(head[2:], uint16(r.n))
+	le.PutUint32(head[recentEnd:], uint32(r.end))
+	le.PutUint32(head[recentFirst:], uint32(r.first))
+	le.PutUint32(head[recentLast:], uint32(r.last))
+	le.PutUint64(head[recentNewest:], uint64(r.newest))
+}
+
+func entrySize(e []byte) int        { return int(le.Uint16(e)) }
+func entryTime(e []byte) event.Time { return event.Time(le.Uint64(e[2:])) }
 
 // recentList is where the entries are.
 type recentList struct {
@@ -25,49 +57,67 @@ type recentList struct {
 	n   int
 }
 
-func listRecent(head, tail []byte) (l recentList) {
-	l.n = int(le.Uint16(head[2:]))
-	off := 0
+func (r *recents) list(tail []byte) (l recentList) {
+	l.n = r.n
+	off := r.first
 	for i := range l.n {
 		l.off[i] = int32(off)
-		l.at[i] = event.Time(le.Uint64(tail[off+2:]))
-		off += int(le.Uint16(tail[off:]))
+		l.at[i] = entryTime(tail[off:])
+		off += entrySize(tail[off:])
 	}
 	l.off[l.n] = int32(off)
 	return l
 }
 
 func (c *Cell) addRecent(head, tail []byte, at event.Time, values []event.Value, watermark event.Time) (need int) {
-	l := listRecent(head, tail)
-	i := l.n
-	if c.spec.Window.Kind != Events {
-		for i > 0 && l.at[i-1] > at {
-			i--
-		}
+	r := loadRecents(head)
+	full := r.n == c.max
+	inOrder := r.n == 0 || at >= r.newest || c.spec.Window.Kind == Events
+	if !inOrder && full && entryTime(tail[r.first:]) > at { // it is the oldest, which gives way
+		c.Drops.Samples++
+		return 0
 	}
 	size := recentEntry
 	for j := range values {
 		size += c.encodedSize(&values[j])
 	}
-	used, place, drop := recentUsed(head), int(l.off[i]), 0
-	if l.n == c.max {
-		if i == 0 { // it is the oldest, which gives way
-			c.Drops.Samples++
-			return 0
+	drop := 0
+	if full {
+		drop = entrySize(tail[r.first:])
+	}
+	if r.end+size > len(tail) {
+		start := r.first + drop
+		if used := r.end - start; start < used/4 || used+size > len(tail) { // moving the rest is paid for by those that gave way
+			return r.end + size
 		}
-		drop = int(l.off[1])
 	}
-	if need = used - drop + size; need > len(tail) {
-		return need
+	if full {
+		if c.spec.Window.N != c.max && entryTime(tail[r.first:]) >= c.readable(watermark) {
+			c.Drops.Samples++
+		}
+		r.first += drop
+		r.n--
 	}
-	if drop > 0 && c.spec.Window.N != c.max && l.at[0] >= c.readable(watermark) {
-		c.Drops.Samples++
+	if r.end+size > len(tail) {
+		copy(tail, tail[r.first:r.end])
+		r.end, r.last, r.first = r.end-r.first, r.last-r.first, 0
 	}
-	copy(tail, tail[drop:place])
-	place -= drop
-	copy(tail[place+size:], tail[place+drop:used])
-	le.PutUint16(head[2:], uint16(min(l.n+1, c.max)))
-	le.PutUint32(head[4:], uint32(used-drop+size))
+	place := r.end
+	if inOrder {
+		r.last, r.newest = place, at
+	} else {
+		l := r.list(tail)
+		i := l.n
+		for i > 0 && l.at[i-1] > at {
+			i--
+		}
+		place = int(l.off[i])
+		copy(tail[place+size:], tail[place:r.end])
+		r.last += size
+	}
+	r.n++
+	r.end += size
+	r.store(head)
 	e := tail[place : place+size]
 	le.PutUint16(e, uint16(size))
 	le.PutUint64(e[2:], uint64(at))
@@ -156,7 +206,12 @@ func decode(b []byte, dst []event.Value) {
 }
 
 func (c *Cell) readRecent(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
-	l := listRecent(head, tail)
+	r := loadRecents(head)
+	if agg != AggDelta && r.n > 0 && r.newest <= at && c.holdsAll(&r, tail, at) {
+		c.readWhole(&r, tail, agg, at, dst)
+		return Reading{Samples: r.n, From: c.recentFrom(at), To: at}
+	}
+	l := r.list(tail)
 	var order [recentMax]uint8 // the samples in the window up to t, by (time, log order)
 	n, from := c.recentWindow(&l, at, &order)
 	clear(dst)
@@ -180,20 +235,51 @@ func (c *Cell) readRecent(head, tail []byte, agg Agg, at event.Time, dst []event
 	return read
 }
 
+// holdsAll reports whether the window holds every sample that is not after an instant: so the entries need not be looked at one by one.
+func (c *Cell) holdsAll(r *recents, tail []byte, at event.Time) bool {
+	switch c.spec.Window.Kind {
+	case Sliding, Calendar, Forever:
+		return entryTime(tail[r.first:]) >= c.recentFrom(at)
+	case Exact:
+		return entryTime(tail[r.first:]) > c.recentFrom(at)
+	}
+	return false
+}
+
+// recentFrom is the start of a window that depends on time alone.
+func (c *Cell) recentFrom(at event.Time) event.Time {
+	switch w := c.spec.Window; w.Kind {
+	case Sliding, Calendar:
+		c.pane(at)
+		return c.at.from - event.Time(c.reach)
+	case Exact:
+		return at.Add(-w.Length)
+	}
+	return event.NoTime
+}
+
+// readWhole is readRecent when all entries are in the window.
+func (c *Cell) readWhole(r *recents, tail []byte, agg Agg, at event.Time, dst []event.Value) {
+	switch agg {
+	case AggFirst:
+		decode(tail[r.first+recentEntry:], dst)
+	case AggLast:
+		decode(tail[r.last+recentEntry:], dst)
+	default: // AggTimeSince
+		dst[0] = event.IntValue(int64(at - r.newest))
+		dst[0].Kind = event.KindDuration
+	}
+}
+
 // recentWindow finds the samples that are in the window and not after an instant.
 func (c *Cell) recentWindow(l *recentList, at event.Time, order *[recentMax]uint8) (n int, from event.Time) {
 	lo := 0
-	from = event.NoTime
+	from = c.recentFrom(at)
 	switch w := c.spec.Window; w.Kind {
 	case Events:
 		lo = max(0, l.n-w.N)
 	case Session:
 		return c.recentSession(l, at, order)
-	case Sliding, Calendar:
-		c.pane(at)
-		from = c.at.from - event.Time(c.reach)
-	case Exact:
-		from = at.Add(-w.Length)
 	}
 	for i := lo; i < l.n; i++ {
 		t := l.at[i]
