@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		return
 	}
 	r := &running{claim: claim, meter: newTaskMeter(s.registry, claim.TopicPartition, s.now), gauges: newTaskGauges(s.registry, claim.TopicPartition),
-		log: &partitionLog{client: s.client, fetcher: s.fetcher, at: claim.TopicPartition, meter: newFeedMeter(s.registry, claim.Topic)}}
+		log: &partitionLog{client: s.client, fetcher: s.fetcher, at: claim.TopicPartition, meter: newFeedMeter(s.registry, claim.Topic), logger: s.log.With("topic", claim.Topic, "partition", int(claim.Partition))}}
 	r.Task = task.New(task.Options{
 		App: s.config.App, Topic: claim.Topic, Partition: claim.Partition,
 		Log:      r.log,
@@ -45,19 +46,21 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 	s.mu.Lock()
 	s.tasks[claim.TopicPartition] = r
 	s.mu.Unlock()
+	log := s.log.With("topic", claim.Topic, "partition", int(claim.Partition))
 	err := r.Run(ctx)
 	var refusal *task.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		s.log.Error("refused", "task", refusal.Task, "reason", refusal.Reason, "cure", refusal.Cure)
+		log.Error("refused", "reason", refusal.Reason, "cure", refusal.Cure)
 		<-ctx.Done() // as long as the claim is held, /readyz and the page tell of it
 	case errors.Is(err, task.ErrLost) && ctx.Err() == nil:
-		s.log.Warn("the partition was lost; join anew", "partition", claim.String(), "error", err)
+		log.Warn("the partition was lost; join anew", "error", err)
 		if m := s.membership(); m != nil { // it may not have returned from joining
 			m.Rejoin()
 		}
 	}
 	s.leave(r)
+	log.Info("partition given up", "cause", cmp.Or(context.Cause(ctx), err))
 }
 
 // leave takes a task out; what it has counted stays.

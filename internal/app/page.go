@@ -52,12 +52,13 @@ func (s *Service) feedPage(ctx context.Context) {
 }
 
 func (s *Service) feedPartition(ctx context.Context, at kafka.TopicPartition) {
+	lost := &trouble{log: s.log.With("topic", at.Topic, "partition", int(at.Partition)), what: "the page gets no alerts and tries again", over: "the page gets alerts again"}
 	for ctx.Err() == nil {
-		err := s.followAlerts(ctx, at)
+		err := s.followAlerts(ctx, at, lost)
 		if ctx.Err() != nil {
 			return
 		}
-		s.log.Warn("the page lost the alerts topic and tries again", "partition", at.String(), "error", err)
+		lost.is(err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
@@ -65,7 +66,7 @@ func (s *Service) feedPartition(ctx context.Context, at kafka.TopicPartition) {
 	}
 }
 
-func (s *Service) followAlerts(ctx context.Context, at kafka.TopicPartition) error {
+func (s *Service) followAlerts(ctx context.Context, at kafka.TopicPartition, lost *trouble) error {
 	earliest, err := s.client.Earliest(ctx, at)
 	if err != nil {
 		return err
@@ -84,11 +85,12 @@ func (s *Service) followAlerts(ctx context.Context, at kafka.TopicPartition) err
 			if !ok {
 				return feed.Err()
 			}
+			lost.is(nil)
 			for i := range b.Records {
 				r := &b.Records[i]
 				a := dashboard.Alert{Partition: int32(at.Partition), Offset: int64(r.Offset), Timestamp: r.Timestamp.Std(), Value: slices.Clone(r.Value)}
 				if err := s.page.Publish(a); err != nil {
-					s.log.Debug("not an alert", "partition", at.String(), "offset", int64(r.Offset), "error", err)
+					s.log.Debug("not an alert", "topic", at.Topic, "partition", int(at.Partition), "offset", int64(r.Offset), "error", err)
 				}
 			}
 			b.Release()
@@ -138,8 +140,11 @@ func pagePartition(status *task.Status, t *tally, perSecond float64, now time.Ti
 		end, lag := int64(status.End), max(0, int64(status.End-status.Position.Offset))
 		p.End, p.Lag = &end, &lag
 	}
-	if lag, ok := lagSeconds(status, now); ok {
-		p.LagSeconds = &lag
+	if seconds, ok := lagSeconds(status, now); ok {
+		if *p.Lag == 0 {
+			seconds = 0 // what is read and not yet committed is no lag to people
+		}
+		p.LagSeconds = &seconds
 	}
 	if status.Watermark != event.NoTime {
 		delay := max(0, now.Sub(status.Watermark.Std()).Seconds())

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type partitionLog struct {
 	fetcher *kafka.Fetcher
 	at      kafka.TopicPartition
 	meter   *feedMeter
+	logger  *slog.Logger
 	feed    atomic.Pointer[kafka.Feed] // the present one; nil: none
 }
 
@@ -70,7 +72,8 @@ func (l *partitionLog) Open(_ context.Context, from event.Offset) (task.Feed, er
 	timer.Stop()
 	feed := l.fetcher.Add(l.at.Topic, l.at.Partition, from)
 	l.feed.Store(feed)
-	return &partitionFeed{feed: feed, timer: timer, meter: l.meter}, nil
+	return &partitionFeed{feed: feed, timer: timer, meter: l.meter,
+		trouble: &trouble{log: l.logger, what: "the partition can't be read and is tried again", over: "the partition can be read again"}}, nil
 }
 
 // partitionFeed gives a task the batches of a feed one by one.
@@ -81,6 +84,8 @@ type partitionFeed struct {
 	meter *feedMeter
 	busy  uint64 // pauses that are counted
 	away  uint64
+
+	trouble *trouble
 }
 
 // count tells what the feed did since the last call.
@@ -93,6 +98,7 @@ func (f *partitionFeed) count(b *kafka.Batch) {
 	f.meter.busy.AddInt64(int64(busy - f.busy))
 	f.meter.away.AddInt64(int64(away - f.away))
 	f.busy, f.away = busy, away
+	f.trouble.is(f.feed.Trouble())
 }
 
 // asRefusal turns a feed's end that no recovery heals into a refusal. An offset out of range is told by the recovery, which sees more.

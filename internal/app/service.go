@@ -289,16 +289,20 @@ const (
 func (s *Service) watchBundles(ctx context.Context) {
 	tick := time.NewTicker(s.bundlePoll)
 	defer tick.Stop()
+	read := &trouble{log: s.log, what: "the bundles topic can't be read; tasks go on with the rules that they have", over: "the bundles topic can be read again"}
+	member := &trouble{log: s.log, what: "the membership of the consumer group is in trouble", over: "the consumer group has a new assignment"}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if err := s.bundles.refresh(ctx); err != nil {
-			if ctx.Err() == nil {
-				s.log.Warn("rules", "error", err)
-			}
+		member.is(s.membership().Trouble())
+		err := s.bundles.refresh(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if read.is(err); err != nil {
 			continue
 		}
 		select {

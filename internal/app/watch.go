@@ -15,15 +15,16 @@ func (s *Service) watchFiles(ctx context.Context) {
 	defer tick.Stop()
 	b, err := s.o.Project.Bundle()
 	if err != nil {
-		s.log.Error("watch the rules", "error", err)
+		s.log.Error("the rules on disk can't be watched", "error", err)
 		return
 	}
 	known, err := b.Hash()
 	if err != nil {
-		s.log.Error("watch the rules", "error", err)
+		s.log.Error("the rules on disk can't be watched", "error", err)
 		return
 	}
 	told := ""
+	publish := &trouble{log: s.log, what: "the changed rules can't be published and are tried again", over: "the changed rules could be published"}
 	for {
 		select {
 		case <-ctx.Done():
@@ -34,16 +35,14 @@ func (s *Service) watchFiles(ctx context.Context) {
 		if p == nil {
 			if text := list.Err().Error(); text != told {
 				s.registry.Counter(telemetry.RuleSets, refused).Inc()
-				s.log.Error("the changed rules have errors; the running ones stay", "problems", text)
+				s.log.Error("the changed rules have errors; the running ones stay", "error", text)
 				told = text
 			}
 			continue
 		}
 		told = ""
-		if hash, err := s.publishChange(ctx, p, known); err != nil {
-			s.log.Error("publish the changed rules", "error", err)
-		} else {
-			known = hash
+		if known, err = s.publishChange(ctx, p, known); ctx.Err() == nil {
+			publish.is(err)
 		}
 	}
 }

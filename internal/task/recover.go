@@ -196,13 +196,13 @@ func (t *Task) fromNothing(ctx context.Context, x *committed, entries []journal.
 		}
 	}
 	if x.position.Offset < t.facts.Earliest {
-		t.log.Warn("records were deleted before they were read: they raise no alerts", "from", x.position, "to", t.facts.Earliest)
+		t.log.Warn("records were deleted before they were read: they raise no alerts", "from", x.position.String(), "to", t.facts.Earliest)
 		x.position = event.Position{Offset: t.facts.Earliest}
 	}
 	y.Y.Offset = min(max(y.Y.Offset, t.facts.Earliest), x.position.Offset)
 	y.Bundle, y.Journal = x.Bundle, x.Journal
 	x.position.Step, x.Watermark = 0, event.NoTime // what is rebuilt applies no entries, and need not come to the same watermark
-	t.log.Warn("the checkpoint is missing: rebuild it from the log, outside the promise of exactly-once", "from", y.Y, "to", x.position)
+	t.log.Warn("the checkpoint is missing: rebuild it from the log, outside the promise of exactly-once", "from", y.Y.String(), "to", x.position.String())
 	return y, nil
 }
 
@@ -315,7 +315,7 @@ func (t *Task) replay(ctx context.Context, x committed, y *checkpoint.Meta) erro
 	t.update(func(s *Status) {
 		s.Phase, s.Position, s.Committed, s.Swept, s.End, s.Bundle, s.Journal, s.Progress = Replaying, y.Y, x.position, y.Y, t.facts.End, y.Bundle, y.Journal, t.o.Now()
 	})
-	t.log.Info("replay", "from", y.Y, "to", x.position, "bundle", y.Bundle)
+	t.log.Info("replay", "from", y.Y.String(), "to", x.position.String(), "bundle", y.Bundle)
 	if err := t.reached(); err != nil {
 		return err
 	}
@@ -375,6 +375,6 @@ func (t *Task) reached() error {
 	t.sweep.last = t.o.Now()
 	t.update(func(s *Status) { s.Phase, s.Err, s.Progress = Live, nil, t.o.Now() })
 	t.did(Work{Kind: Recovered, Took: took})
-	t.log.Info("live", "position", t.engine.Position(), "bundle", t.bundle, "took", took.Round(time.Millisecond))
+	t.log.Info("live", "position", t.engine.Position().String(), "bundle", t.bundle, "took", took.Round(time.Millisecond).String())
 	return nil
 }

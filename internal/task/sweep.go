@@ -117,7 +117,9 @@ func (t *Task) sweepShare(ctx context.Context, n int) (err error) {
 	}
 	s.active, s.flipped, t.swept = false, meta.Y, true
 	t.update(func(st *Status) { st.Checkpoint, st.Swept = t.o.Now(), s.flipped })
-	t.did(Work{Kind: Swept, Took: t.o.Now().Sub(s.last)})
+	took := t.o.Now().Sub(s.last)
+	t.did(Work{Kind: Swept, Took: took})
+	t.log.Debug("checkpoint", "position", s.flipped.String(), "took", took.String())
 	return nil
 }
 

@@ -43,6 +43,7 @@ type Task struct {
 	lag       lag
 	began     time.Time // of this life
 	out       engine.Output
+	panics    panics
 	sent      int // of out.Alerts
 	sentDead  int // of out.DeadLetters
 	cycle     cycle
@@ -112,7 +113,7 @@ func (t *Task) Run(ctx context.Context) error {
 			wait = backoffMin
 		}
 		pause := wait/2 + rand.N(wait/2)
-		t.log.Warn("recover", "error", err, "after", pause.Round(time.Millisecond))
+		t.log.Warn("recover", "error", err, "after", pause.Round(time.Millisecond).String())
 		t.update(func(s *Status) { s.Phase, s.Err, s.Recoveries, s.Progress = Recovering, err, s.Recoveries+1, t.o.Now() })
 		select {
 		case <-ctx.Done():

@@ -230,7 +230,7 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 		return fmt.Errorf("activate bundle %d: %w", number, err)
 	}
 	t.left()
-	t.log.Info("rules activated", "bundle", number, "before", t.bundle, "position", t.engine.Position())
+	t.log.Info("rules activated", "bundle", number, "before", t.bundle, "position", t.engine.Position().String())
 	t.engine, t.bundle, t.whole = next, number, false // contexts that the old rules alone had are left in the store
 	t.sweep.restart()
 	return nil
@@ -270,10 +270,7 @@ func (t *Task) send(ctx context.Context) error {
 	for i := range t.out.DeadLetters[t.sentDead:] {
 		messages = append(messages, t.deadLetter(&t.out.DeadLetters[t.sentDead+i]))
 	}
-	for _, p := range t.out.Panics {
-		t.log.Error("a rule panicked; it is off for the record", "rule", ruleName(p.Rule), "offset", p.Offset, "panic", p.Message)
-	}
-	t.out.Panics = t.out.Panics[:0]
+	t.tellPanics()
 	t.sent, t.sentDead = len(t.out.Alerts), len(t.out.DeadLetters)
 	if len(messages) == 0 {
 		return nil
@@ -326,7 +323,11 @@ func (t *Task) commit(ctx context.Context) error {
 func (t *Task) produce(ctx context.Context, next event.Offset, c *journal.Commit) error {
 	began := t.o.Now()
 	err := t.o.Producer.Commit(ctx, next, c.Text())
-	t.did(Work{Kind: Committed, Err: err, Took: t.o.Now().Sub(began)})
+	took := t.o.Now().Sub(began)
+	t.did(Work{Kind: Committed, Err: err, Took: took})
+	if err == nil {
+		t.log.Debug("committed", "offset", next, "alerts", len(t.out.Alerts), "dead_letters", len(t.out.DeadLetters), "took", took.String())
+	}
 	return err
 }
 
