@@ -23,10 +23,10 @@ type clusterFlags struct {
 
 func (c *clusterFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&c.brokers, "brokers", nil, "some brokers, `HOST:PORT,…`")
+	f.StringSliceVar(&c.brokers, "brokers", nil, "some brokers of the cluster, each `HOST:PORT`, with commas between them")
 	f.StringVarP(&c.config, "config", "c", "", "take brokers, TLS, login and alerts topic from this `FILE` instead")
-	f.StringVar(&c.topic, "topic", "", "where the events go (default: the scenario's topic)")
-	f.StringVar(&c.alerts, "alerts", "", "the alerts topic, for --score (default: insolite.alerts)")
+	f.StringVar(&c.topic, "topic", "", "the `TOPIC` that the events go to (default: the scenario's)")
+	f.StringVar(&c.alerts, "alerts", "", "the alerts `TOPIC`, for --score (default: insolite.alerts)")
 	f.IntVar(&c.create, "create", 0, "create missing topics with `N` partitions")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // fails for an unknown flag only
 }

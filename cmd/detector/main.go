@@ -5,6 +5,10 @@
 //	detector test  --config insolite.yaml rules/   run the tests that stand in the rules
 //	detector run   --config insolite.yaml          the service
 //
+//	detector generate payments --stdout            realistic events with known anomalies
+//	detector backtest --input SOURCE=FILE          the rules over events of the past
+//	detector explain  --input SOURCE=FILE          why one of them raised an alert, or did not
+//
 // Data goes to standard output; progress and logs to standard error. Exit codes: 0 ok, 1 failed, 2 usage or invalid configuration,
 // 3 lint only.
 package main

@@ -18,7 +18,7 @@ const configDefault = "insolite.yaml"
 
 // configFlag gives a command its --config.
 func configFlag(cmd *cobra.Command) *string {
-	path := cmd.Flags().StringP("config", "c", configDefault, "the configuration")
+	path := cmd.Flags().StringP("config", "c", configDefault, "the configuration, a `FILE`")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // fails for an unknown flag only
 	return path
 }

@@ -98,9 +98,9 @@ func newRoot(g *global) *cobra.Command {
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVarP(&g.output, "output", "o", "human", "form of the output: human or json (test: also junit)")
-	flags.StringVar(&g.logLevel, "log-level", "info", "what is logged: debug, info, warn or error")
-	flags.StringVar(&g.logFormat, "log-format", "text", "form of the log: text or json")
+	flags.StringVarP(&g.output, "output", "o", "human", "`FORM` of the output: human or json (test: also junit)")
+	flags.StringVar(&g.logLevel, "log-level", "info", "least `LEVEL` of what is logged: debug, info, warn or error")
+	flags.StringVar(&g.logFormat, "log-format", "text", "`FORM` of the log: text or json")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return invalid("%w; see `%s --help`", err, cmd.CommandPath())
 	})
