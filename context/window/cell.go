@@ -84,6 +84,7 @@ const (
 type Cell struct {
 	form     form
 	distinct bool
+	byValue  bool       // a state of panes may be by value
 	folds    bool       // the head keeps the fold of all panes but the newest: a sliding window of aggregates of fixed size
 	keyLen   int        // bytes of an entry before its aggregate (of a row: before its value)
 	stride   int        // of an entry; for Distinct the narrowest
@@ -100,6 +101,7 @@ type Cell struct {
 	acc     [wideSize]byte
 	set     *hashSet    // of exact sets
 	key     []byte      // scratch of a hashed value
+	panes   []byte      // scratch of toPanes
 	sampled event.Value // its hash, or the sample of a row
 
 	Drops  Drops  // what gave way so far
@@ -142,6 +144,7 @@ func NewCell(s Spec) (*Cell, error) {
 		c.keyLen = 0
 		c.inverse, _ = c.agg.(invertible)
 	}
+	c.byValue = c.form == formPanes && c.span > 0 && c.distinct
 	c.stride = c.keyLen + c.agg.size()
 	if c.form == formRows {
 		c.stride = c.keyLen + rowBytes(s)
@@ -162,6 +165,8 @@ func (c *Cell) HeadSize() int {
 		return foldState + c.agg.size()
 	case c.form == formRecent:
 		return recentHead
+	case c.byValue:
+		return valuesHead
 	}
 	return headRun
 }
@@ -174,6 +179,9 @@ func (c *Cell) FirstTail() int {
 			n += 1 + valueBytes(k)
 		}
 		return (n + 7) &^ 7
+	}
+	if c.byValue {
+		return valueEntry + paneEntry
 	}
 	return c.stride
 }
@@ -225,6 +233,9 @@ func (c *Cell) Read(head, tail []byte, agg Agg, at event.Time, dst []event.Value
 func (c *Cell) Hot(head []byte) int {
 	if c.form == formRecent {
 		return int(le.Uint32(head[recentLast:]))
+	}
+	if c.byValue && flags(head)&valuesForm != 0 {
+		return 0
 	}
 	stride := c.stride
 	if c.distinct {

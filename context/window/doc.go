@@ -21,6 +21,10 @@
 //
 // The place of a sliding window's pane shares a word with its number of samples, so that a pane costs what its aggregate costs.
 //
+// A sliding window of distinct_count is kept by value while a key has few: each value with the panes it came in, so that a read counts values.
+// It is the one state with two representations, because merging sets of 61 panes costs more than all else of an event; a test holds one against
+// the other.
+//
 // The head of a sliding window keeps the fold of all panes but the newest. A window's value is that fold merged with the newest pane,
 // which is bit for bit the fold from old to new, because that is a left fold. It is folded anew when the first pane leaves the window
 // or an earlier pane changes.

@@ -62,7 +62,17 @@ func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, w
 		}
 		return 0
 	}
+	if c.byValue && (flags(head)&valuesForm != 0 || c.Empty(head)) {
+		var done bool
+		if need, done = c.addValue(head, tail, v.N, p, watermark); done {
+			return need
+		}
+	}
 	r := c.run(head, tail)
+	if c.byValue && r.key(r.n-1) < c.dead(watermark) {
+		clear(head) // by value again
+		return c.addPane(head, tail, at, values, watermark)
+	}
 	c.dropWideFold(&r)
 	i := r.after(p) - 1
 	if i < 0 || r.key(i) != p {
@@ -247,6 +257,9 @@ func (c *Cell) takeOut(fold []byte, r *run, lo, hi int) bool {
 }
 
 func (c *Cell) readPanes(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
+	if c.byValue && flags(head)&valuesForm != 0 {
+		return c.readValues(head, tail, at, &dst[0])
+	}
 	p := c.pane(at)
 	read := Reading{From: c.at.from - event.Time(c.reach), To: at}
 	if e := c.newest(head, tail, p); e != nil {

@@ -16,6 +16,7 @@ func TestWideFold(t *testing.T) {
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s, ref := newState(t, spec), newState(t, spec)
+		s.cell.byValue, ref.cell.byValue = false, false
 		at, watermark := event.Time(0), event.NoTime
 		if seed%2 == 0 {
 			at = -30e9 // panes around zero
