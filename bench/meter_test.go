@@ -16,6 +16,7 @@ import (
 type result struct {
 	Events         int64   `json:"events"` // that were measured
 	CPUPerEvent    float64 `json:"cpu_ns_per_event"`
+	SystemShare    float64 `json:"system_share"` // of the CPU time: in the kernel
 	AllocsPerEvent float64 `json:"allocs_per_event"`
 	MemoryBytes    int64   `json:"memory_bytes"` // the most that was resident
 }
@@ -37,6 +38,7 @@ type meter struct {
 type sample struct {
 	events  int64
 	cpu     time.Duration
+	system  time.Duration // of cpu
 	mallocs uint64
 }
 
@@ -63,6 +65,7 @@ func (s sample) until(end sample) result {
 	n := max(1, end.events-s.events) // of few events all may have been done before anybody looked
 	return result{
 		Events: n, MemoryBytes: resident(),
+		SystemShare:    float64(end.system-s.system) / float64(max(1, end.cpu-s.cpu)),
 		CPUPerEvent:    float64((end.cpu - s.cpu).Nanoseconds()) / float64(n),
 		AllocsPerEvent: float64(end.mallocs-s.mallocs) / float64(n),
 	}
@@ -71,7 +74,8 @@ func (s sample) until(end sample) result {
 func take(events int64) sample {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return sample{events, cpuTime(syscall.RUSAGE_SELF), m.Mallocs}
+	cpu, system := cpuTime(syscall.RUSAGE_SELF)
+	return sample{events, cpu, system, m.Mallocs}
 }
 
 // resident returns the most memory that was resident; 0: the system does not tell. getrusage would tell that of the parent.
@@ -86,10 +90,11 @@ func resident() int64 {
 	return n << 10
 }
 
-func cpuTime(who int) time.Duration {
+// cpuTime returns what the process or thread has had of processors, and how much of that in the kernel.
+func cpuTime(who int) (cpu, system time.Duration) {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(who, &r); err != nil {
 		panic(fmt.Sprintf("getrusage: %v", err)) // it takes these arguments
 	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano()), time.Duration(r.Stime.Nano())
 }

@@ -164,14 +164,14 @@ func runEngine(ctx context.Context, o contest) (result, error) {
 		if b == nil {
 			return result{}, fmt.Errorf("partition %d ended: %w", i, feeds[i].Err())
 		}
-		began := cpuTime(syscall.RUSAGE_THREAD)
+		began, _ := cpuTime(syscall.RUSAGE_THREAD)
 		err := engines[i].Step(&b.Batch, &out)
-		took := cpuTime(syscall.RUSAGE_THREAD) - began
+		ended, _ := cpuTime(syscall.RUSAGE_THREAD)
 		if err != nil {
 			return result{}, err
 		}
 		if m.from.events > 0 { // it is warm
-			spent += took
+			spent += ended - began
 		}
 		out.Reset()
 		n := int64(len(b.Records))
