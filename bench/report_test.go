@@ -157,21 +157,21 @@ func (r *report) explain(profile string) error {
 
 var (
 	separator = regexp.MustCompile(`(?m)^-+\+-+\n`)
-	duration  = regexp.MustCompile(`^\s*([0-9.]+)(ns|us|µs|ms|s|mins|hrs)\s+`)
+	duration  = regexp.MustCompile(`(?m)^ *([0-9.]+)(ns|us|µs|ms|s|mins|hrs) +`) // labels of the goroutine may stand before it
 )
 
 // attribute adds the samples of `pprof -traces` up by place.
 func attribute(traces string, places []place) []place {
 	var total float64
 	for _, sample := range separator.Split(traces, -1)[1:] {
-		m := duration.FindStringSubmatch(sample)
+		m := duration.FindStringSubmatchIndex(sample)
 		if m == nil {
 			continue
 		}
-		value, _ := strconv.ParseFloat(m[1], 64) // the pattern has checked it
-		value *= float64(units[m[2]])
+		value, _ := strconv.ParseFloat(sample[m[2]:m[3]], 64) // the pattern has checked it
+		value *= float64(units[sample[m[4]:m[5]]])
 		total += value
-		places[placeOf(sample[len(m[0]):], places)].share += value
+		places[placeOf(sample[m[1]:], places)].share += value
 	}
 	if total == 0 {
 		return nil
