@@ -1,0 +1,366 @@
+package app
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"insolite/ingest/kafka"
+	"insolite/internal/event"
+	"insolite/internal/kafkatest"
+)
+
+// deployments are what happens to a deployment, each of its own on one broker. They run side by side.
+var deployments = []struct {
+	app   string
+	extra string // configuration
+	run   func(r *rig)
+}{
+	{"edits", "", rulesEdited},
+	{"repeats", "delivery: at_least_once\n", atLeastOnceKilled},
+	{"signals", "", stoppedInOrder},
+	{"zombie", "", stoppedPastItsSession},
+	{"broken", "", malformedAndOversized},
+	{"second", "", secondInstance},
+	{"refusals", "", refusedAndCured},
+}
+
+// What a reader sees is what one uninterrupted evaluation gives, or the service refuses with the way out.
+func TestDelivery(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real broker and kills take a minute; run without -short")
+	}
+	cluster, program := kafkatest.Start(t, 1), build(t)
+	t.Run("beside", func(t *testing.T) {
+		for _, d := range deployments {
+			t.Run(d.app, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, cluster.Bootstrap(), program, d.app, d.extra)
+				r.java = cluster.Java
+				d.run(r)
+			})
+		}
+	})
+	t.Run("broker", func(t *testing.T) { brokerKilled(newRig(t, cluster.Bootstrap(), program, "broker", ""), cluster) })
+}
+
+// load produces in the background; the function returned waits for its end.
+func (r *rig) load(n int, perSecond, malformed float64) (end func()) {
+	failed := make(chan error, 1)
+	go func() { failed <- r.produce(r.t.Context(), n, perSecond, malformed) }()
+	return func() {
+		r.t.Helper()
+		if err := <-failed; err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// rules returns the rules on disk, changed.
+func (r *rig) rules(change func(text string) string) {
+	r.t.Helper()
+	path := filepath.Join(r.dir, "rules.yaml")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(change(string(b))), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+const addedRule = `
+- id: again-and-again
+  source: payment.made
+  group_by: [customer_id]
+  context: {n: {agg: count, window: 10m}}
+  condition: n >= 4
+  suppress: {for: 10s}
+`
+
+// Rules are edited while the service runs and after a crash, and put back to the first ones, all under kills.
+func rulesEdited(r *rig) {
+	end := r.load(50_000, 4000, 0.001)
+	var first string
+	r.start("run")
+	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.rules(func(text string) string {
+		first = text
+		return strings.Replace(text, "amount > 3 * usual", "amount > 2 * usual", 1)
+	})
+	r.logged(`msg="rules activated"`, rigPartitions, 20*time.Second)
+	r.kill()
+	r.rules(func(text string) string { return text + addedRule })
+	r.start("run")
+	r.logged(`msg="rules activated"`, 2*rigPartitions, 20*time.Second)
+	r.kill()
+	r.rules(func(string) string { return first })
+	r.start("run")
+	r.logged("the rules on disk are older than the ones in force", 1, 20*time.Second)
+	if _, err := Apply(r.t.Context(), r.project, discard); err != nil {
+		r.t.Fatal(err)
+	}
+	end()
+	r.logged("before=", 3*rigPartitions, 20*time.Second)
+	r.interrupt()
+	r.drain()
+	r.judge()
+	for p, a := range r.journalled() {
+		if len(a) < 4 {
+			r.t.Errorf("partition %d has had %d sets of rules, want the first, two edits, and the first again", p, len(a))
+		}
+	}
+}
+
+// With at_least_once alerts may come again: the same ones.
+func atLeastOnceKilled(r *rig) {
+	end := r.load(40_000, 4000, 0.001)
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 5 {
+		r.start("run")
+		time.Sleep(time.Second + time.Duration(random.IntN(1000))*time.Millisecond)
+		r.kill()
+	}
+	r.start("run")
+	end()
+	r.interrupt()
+	r.drain()
+	alerts, dead := r.expected()
+	visible := r.visible(r.project.Config.Alerts)
+	same(r.t, "different alerts", slices.Compact(slices.Clone(visible)), alerts)
+	same(r.t, "different dead letters", slices.Compact(r.visible(r.project.Config.DeadLetters)), slices.Compact(dead))
+	r.t.Logf("%d alerts were repeated", len(visible)-len(alerts))
+	r.committed()
+}
+
+// SIGTERM ends the service in order: nothing is left open for others to wait for.
+func stoppedInOrder(r *rig) {
+	end := r.load(40_000, 4000, 0.001)
+	for range 3 {
+		r.start("run")
+		time.Sleep(2 * time.Second)
+		if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
+			r.t.Fatal(err)
+		}
+		if err := r.await(10 * time.Second); err != nil {
+			r.t.Fatal("after SIGTERM:", err)
+		}
+		r.closed()
+	}
+	end()
+	r.drain()
+	r.judge()
+}
+
+// closed checks that no transaction is open on what the service writes.
+func (r *rig) closed() {
+	r.t.Helper()
+	c := r.project.Config
+	for _, topic := range []string{c.Alerts, c.DeadLetters, journalTopic(c)} {
+		d, err := r.client.DescribeTopic(r.t.Context(), topic)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for p := range d.Partitions {
+			at := kafka.TopicPartition{Topic: topic, Partition: event.Partition(p)}
+			high, err := r.client.HighWatermark(r.t.Context(), at)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			if stable, err := r.client.LastStable(r.t.Context(), at); err != nil || stable != high {
+				r.t.Errorf("%v is stable up to %d of %d: a transaction is open (%v)", at, stable, high, err)
+			}
+		}
+	}
+}
+
+// twin is another instance of the same application, with a folder of its own.
+func (r *rig) twin(change func(config string) string) *rig {
+	r.t.Helper()
+	w := *r
+	w.process, w.config = nil, filepath.Join(r.dir, "twin.yaml")
+	b, err := os.ReadFile(r.config)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	text := strings.Replace(string(b), "state: {", "state: {pebble: {path: twin}, ", 1)
+	if err := os.WriteFile(w.config, []byte(change(text)), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	if w.log, err = os.Create(filepath.Join(r.dir, "twin.log")); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		if w.process != nil {
+			w.kill()
+		}
+		_ = w.log.Close()
+	})
+	return &w
+}
+
+// refusedStart starts the program and waits until it has given up.
+func (r *rig) refusedStart(because string) {
+	r.t.Helper()
+	r.start("run")
+	if err := r.await(15 * time.Second); err == nil {
+		r.t.Fatal("the start was not refused")
+	}
+	r.logged(because, 1, time.Second)
+}
+
+// An instance is stopped past its session and goes on afterwards. A second one cannot open its folder, and with a folder of its own it
+// refuses the partitions, also when it takes over the static id.
+func stoppedPastItsSession(r *rig) {
+	end := r.load(50_000, 3000, 0.001)
+	r.start("run")
+	r.logged("msg=live", rigPartitions, 20*time.Second)
+	time.Sleep(2 * time.Second) // checkpoints are made
+	if err := r.process.Process.Signal(syscall.SIGSTOP); err != nil {
+		r.t.Fatal(err)
+	}
+	stopped := time.Now()
+	same := r.twin(func(text string) string { return strings.Replace(text, "{path: twin}", "{path: data}", 1) })
+	same.refusedStart("it is in use")
+	other := r.twin(func(text string) string { return text })
+	other.start("run")
+	other.logged("its checkpoint is missing", rigPartitions, 20*time.Second)
+	other.logged("if another instance ran this task, start that one again", rigPartitions, time.Second)
+	time.Sleep(7*time.Second - time.Since(stopped)) // past the session
+	if err := r.process.Process.Signal(syscall.SIGCONT); err != nil {
+		r.t.Fatal(err)
+	}
+	other.interrupt()
+	end()
+	r.logged("msg=live", 2*rigPartitions, 20*time.Second)
+	r.interrupt()
+	r.drain()
+	r.judge()
+}
+
+// A second instance with a folder of its own does not get into the group.
+func secondInstance(r *rig) {
+	end := r.load(20_000, 2000, 0.001)
+	r.start("run")
+	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.twin(func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) }).refusedStart("contexts in a folder (state.store: pebble) belong to one instance; stop the other one")
+	end()
+	r.interrupt()
+	r.drain()
+	r.judge()
+}
+
+// Records that are no events, and some too large to be put aside whole, go to the dead letters once, whatever happens.
+func malformedAndOversized(r *rig) {
+	end := r.load(30_000, 3000, 0.05)
+	producer := r.client.NewProducer()
+	defer producer.Close()
+	for i := range 12 {
+		if i%4 == 0 {
+			if r.process != nil {
+				r.kill()
+			}
+			r.start("run")
+		}
+		huge := kafka.Message{Topic: r.topic(), Key: fmt.Appendf(nil, "huge-%d", i), Value: bytes.Repeat([]byte{'a' + byte(i)}, 1_000_000), Timestamp: mustTime(r)}
+		if _, err := producer.Produce(r.t.Context(), huge); err != nil {
+			r.t.Fatal(err)
+		}
+		time.Sleep(400 * time.Millisecond)
+	}
+	end()
+	r.interrupt()
+	r.drain()
+	r.judge()
+}
+
+func mustTime(r *rig) event.Time {
+	now, ok := event.TimeOf(time.Now())
+	if !ok {
+		r.t.Fatal("the clock is out of range")
+	}
+	return now
+}
+
+// What a person has to decide is refused with the way out, which leads on.
+func refusedAndCured(r *rig) {
+	c := r.project.Config
+	r.start("run")
+	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.load(8_000, 2000, 0.001)() // long enough for checkpoints that a commit tells of
+	r.interrupt()
+	r.drain()
+	state := filepath.Join(r.dir, "data")
+	if err := os.RemoveAll(state); err != nil {
+		r.t.Fatal(err)
+	}
+	before := len(r.visible(c.Alerts))
+	refused := func(because string) {
+		r.t.Helper()
+		r.start("drain") // it ends with the refusal
+		if err := r.await(20 * time.Second); err == nil {
+			r.t.Fatalf("%s: not refused", because)
+		}
+		r.logged(because, 1, time.Second)
+		if n := len(r.visible(c.Alerts)); before >= 0 && n != before {
+			r.t.Errorf("%s: %d alerts are visible, before there were %d", because, n, before)
+		}
+	}
+	refused("its checkpoint is missing")
+	r.setting("checkpoint_interval: 700ms", "checkpoint_interval: 700ms, on_missing: rebuild")
+	r.drain()
+	r.logged("rebuild it from the log, outside the promise of exactly-once", rigPartitions, time.Second)
+	r.judge() // nothing had been deleted, so the rebuilt contexts are the old ones
+	r.setting(", on_missing: rebuild", "")
+
+	r.load(1_000, 4000, 0)()
+	r.java("testdata/Admin.java", c.Kafka.Brokers[0], "trim", r.topic(), "0", "end")
+	before = -1 // the other tasks go on
+	refused("what lies between is gone")
+	before = len(r.visible(c.Alerts))
+	r.java("testdata/Admin.java", c.Kafka.Brokers[0], "grow", r.topic(), fmt.Sprint(rigPartitions+1))
+	refused(fmt.Sprintf("the topic has %d partitions, at the checkpoint it had %d", rigPartitions+1, rigPartitions))
+	r.java("testdata/Admin.java", c.Kafka.Brokers[0], "set", journalTopic(c), "cleanup.policy", "delete")
+	refused("loses entries with time")
+}
+
+// setting changes the configuration.
+func (r *rig) setting(from, to string) {
+	r.t.Helper()
+	b, err := os.ReadFile(r.config)
+	if err != nil || !bytes.Contains(b, []byte(from)) {
+		r.t.Fatalf("no %q in the configuration: %v", from, err)
+	}
+	if err := os.WriteFile(r.config, bytes.Replace(b, []byte(from), []byte(to), 1), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// The broker is killed under load and comes back. While it is away, the service ends in time all the same.
+func brokerKilled(r *rig, cluster *kafkatest.Cluster) {
+	end := r.load(24_000, 4000, 0.001)
+	r.start("run")
+	r.logged("msg=live", rigPartitions, 20*time.Second)
+	time.Sleep(time.Second)
+	cluster.Kill(1)
+	time.Sleep(time.Second)
+	cluster.Restart(1)
+	end()
+	cluster.Kill(1)
+	if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.await(10 * time.Second); err != nil {
+		r.t.Error("without a broker, after SIGTERM:", err)
+	}
+	cluster.Restart(1)
+	r.drain()
+	r.judge()
+}

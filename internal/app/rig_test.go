@@ -1,0 +1,362 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"insolite/ingest"
+	"insolite/ingest/kafka"
+	"insolite/internal/deadletter"
+	"insolite/internal/engine"
+	"insolite/internal/event"
+	"insolite/loadgen"
+	"insolite/rules"
+)
+
+// rig is a deployment on a real broker: a topic that is being filled, and the program, which may die.
+type rig struct {
+	t       *testing.T
+	dir     string
+	config  string
+	program string
+	project *Project
+	client  *kafka.Client
+	process *exec.Cmd
+	exited  chan error
+	log     *os.File
+	java    func(source string, args ...string) string // Kafka's own tools
+}
+
+const rigPartitions = 4
+
+var discard = slog.New(slog.DiscardHandler)
+
+// build makes the program.
+func build(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "detector")
+	if out, err := exec.Command("go", "build", "-o", program, "insolite/cmd/detector").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return program
+}
+
+// newRig copies the example of payments and points it at the broker.
+func newRig(t *testing.T, brokers []string, program, app, extra string) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: t.TempDir(), program: program}
+	if err := os.CopyFS(r.dir, os.DirFS("../../rules/examples/payments")); err != nil {
+		t.Fatal(err)
+	}
+	r.config = filepath.Join(r.dir, "insolite.yaml")
+	text, err := os.ReadFile(r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("app: payments"), []byte("app: "+app), 1)
+	text = bytes.Replace(text, []byte("[localhost:9092]"), []byte("["+strings.Join(brokers, ", ")+"]\n  static_id: one\n  topics: {partitions: 3}"), 1)
+	text = bytes.Replace(text, []byte("    topic: payments"), []byte("    start: earliest\n    topic: payments-"+app), 1)
+	text = bytes.Replace(text, []byte("insolite.alerts"), []byte(app+".alerts"), 1)
+	text = bytes.Replace(text, []byte("insolite.dead-letters"), []byte(app+".dead-letters"), 1)
+	if !strings.Contains(extra, "state:") {
+		extra += "state: {checkpoint_interval: 700ms}\n"
+	}
+	text = append(text, "\ndashboard: {listen: \"127.0.0.1:0\"}\nadmin: {listen: \"127.0.0.1:0\"}\n"+extra...)
+	if err := os.WriteFile(r.config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.reload()
+	if r.client, err = kafka.Dial(t.Context(), kafka.Options{Brokers: brokers, App: "rig"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.client.Close() })
+	if _, err := r.client.EnsureTopic(t.Context(), kafka.TopicSpec{Name: r.topic(), Partitions: rigPartitions}); err != nil {
+		t.Fatal(err)
+	}
+	if r.log, err = os.Create(filepath.Join(r.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if r.process != nil {
+			r.kill()
+		}
+		if t.Failed() {
+			b, _ := os.ReadFile(r.log.Name())
+			t.Logf("the end of the program's log:\n%s", b[max(0, len(b)-8000):])
+		}
+		_ = r.log.Close()
+	})
+	return r
+}
+
+func (r *rig) reload() {
+	p, list := LoadProject(r.config, nil, rules.Options{})
+	if p == nil {
+		r.t.Fatal(list.Err())
+	}
+	r.project = p
+}
+
+func (r *rig) topic() string { return r.project.Config.Sources[0].Topic }
+
+// start runs the program.
+func (r *rig) start(command string, flags ...string) {
+	r.t.Helper()
+	c := exec.Command(r.program, append([]string{command, "--config", r.config, "--log-level", "debug"}, flags...)...)
+	c.Stdout, c.Stderr = r.log, r.log
+	if err := c.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.process, r.exited = c, make(chan error, 1)
+	go func(c *exec.Cmd, exited chan error) { exited <- c.Wait() }(c, r.exited)
+}
+
+// kill ends the program as a power cut would.
+func (r *rig) kill() {
+	_ = r.process.Process.Kill() // it may have ended
+	<-r.exited
+	r.process = nil
+}
+
+// await waits until the program has ended by itself.
+func (r *rig) await(limit time.Duration) error {
+	select {
+	case err := <-r.exited:
+		r.process = nil
+		return err
+	case <-time.After(limit):
+		return fmt.Errorf("the program has not ended after %s", limit)
+	}
+}
+
+// produce writes events at a pace.
+func (r *rig) produce(ctx context.Context, n int, perSecond, malformed float64) error {
+	start, _ := event.TimeOf(time.Now())
+	g, err := loadgen.New("payments", loadgen.Options{Seed: 7, Keys: 3000, Start: start, Rate: perSecond, Anomalies: 0.001, Disorder: 0.05, Late: 0.002, Malformed: malformed})
+	if err != nil {
+		return err
+	}
+	producer := r.client.NewProducer()
+	defer producer.Close()
+	var batch []kafka.Message
+	var e loadgen.Event
+	began := time.Now()
+	for i := range n {
+		g.Next(&e)
+		batch = append(batch, kafka.Message{Topic: r.topic(), Key: slices.Clone(e.Key), Value: slices.Clone(e.Value), Timestamp: e.Due})
+		if len(batch) < 500 && i < n-1 {
+			continue
+		}
+		if _, err := producer.Produce(ctx, batch...); err != nil {
+			return err
+		}
+		batch = batch[:0]
+		time.Sleep(time.Until(began.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))))
+	}
+	return nil
+}
+
+// read returns all committed records of a topic, by partition.
+func (r *rig) read(topic string) [][]ingest.Record {
+	r.t.Helper()
+	d, err := r.client.DescribeTopic(r.t.Context(), topic)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	all := make([][]ingest.Record, d.Partitions)
+	for p := range all {
+		at := kafka.TopicPartition{Topic: topic, Partition: event.Partition(p)}
+		end, err := r.client.HighWatermark(r.t.Context(), at)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for rec, err := range r.client.ReadAll(r.t.Context(), at, 0, end) {
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			rec.Key, rec.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
+			all[p] = append(all[p], rec)
+		}
+	}
+	return all
+}
+
+// visible returns the records of an output topic as lines, sorted.
+func (r *rig) visible(topic string) []string {
+	var lines []string
+	for _, records := range r.read(topic) {
+		for _, rec := range records {
+			lines = append(lines, fmt.Sprintf("%s %s", rec.Key, rec.Value))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// activation is where a partition's rules became others.
+type activation struct {
+	at   event.Position
+	plan *rules.Plan
+}
+
+// expected is the output of one engine a partition, each stepping its log once, with the rules that its journal tells.
+func (r *rig) expected() (alerts, dead []string) {
+	r.t.Helper()
+	journalled := r.journalled()
+	for p, records := range r.read(r.topic()) {
+		next := journalled[p]
+		e, err := engine.New(next[0].plan, engine.Options{Partition: event.Partition(p)})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		next = next[1:]
+		var out engine.Output
+		for i := range records {
+			for len(next) > 0 && next[0].at.Offset <= records[i].Offset {
+				e.Restore(event.Position{Offset: next[0].at.Offset, Step: next[0].at.Step + 1}, e.Watermark())
+				if e, err = e.Switch(next[0].plan); err != nil {
+					r.t.Fatal(err)
+				}
+				next = next[1:]
+			}
+			if err := e.Step(&ingest.Batch{Topic: r.topic(), Records: records[i : i+1], Next: records[i].Offset + 1}, &out); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		for _, a := range out.Alerts {
+			alerts = append(alerts, fmt.Sprintf("%s %s", a.Key, a.Value))
+		}
+		for _, d := range out.DeadLetters {
+			l := deadletter.Letter{App: r.project.Config.App, Topic: r.topic(), Partition: event.Partition(p), Record: d.Record, Stage: d.Stage, Reason: d.Reason, Source: d.Source, Field: d.Field, Byte: d.Byte, Message: d.Message}
+			m := l.Encode()
+			dead = append(dead, fmt.Sprintf("%s %s", m.Key, m.Value))
+		}
+	}
+	slices.Sort(alerts)
+	slices.Sort(dead)
+	return alerts, dead
+}
+
+// journalled reads from the journal, by partition, which rules came into force where. The first ones are those of the first start.
+func (r *rig) journalled() [][]activation {
+	r.t.Helper()
+	all := newBundles(r.client, nil, bundlesTopic(r.project.Config), discard)
+	if err := all.refresh(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	out := make([][]activation, rigPartitions)
+	for p := range out {
+		g := &taskGroup{client: r.client, journal: journalTopic(r.project.Config), name: fmt.Sprintf("%s/%s/%d", r.project.Config.App, r.topic(), p)}
+		entries, err := g.Journal(r.t.Context())
+		if err != nil || len(entries) == 0 {
+			r.t.Fatalf("the journal of partition %d has %d entries: %v", p, len(entries), err)
+		}
+		for _, e := range entries {
+			plan, err := topicBundles{all, r.topic()}.Plan(r.t.Context(), e.Bundle)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			out[p] = append(out[p], activation{e.At, plan})
+		}
+	}
+	return out
+}
+
+// judge compares what is visible with what is expected.
+func (r *rig) judge() {
+	r.t.Helper()
+	alerts, dead := r.expected()
+	same(r.t, "alerts", r.visible(r.project.Config.Alerts), alerts)
+	same(r.t, "dead letters", r.visible(r.project.Config.DeadLetters), dead)
+	r.committed()
+}
+
+// interrupt ends the program in order.
+func (r *rig) interrupt() {
+	r.t.Helper()
+	if err := r.process.Process.Signal(os.Interrupt); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.await(12 * time.Second); err != nil {
+		r.t.Fatal("after an interrupt:", err)
+	}
+}
+
+// drain reads to the end.
+func (r *rig) drain() {
+	r.t.Helper()
+	r.start("drain")
+	if err := r.await(time.Minute); err != nil {
+		r.t.Fatal("drain:", err)
+	}
+}
+
+// logged waits until the program has logged a text so often since the test began.
+func (r *rig) logged(text string, times int, limit time.Duration) {
+	r.t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+		b, err := os.ReadFile(r.log.Name())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if bytes.Count(b, []byte(text)) >= times {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("the log does not say %q %d times within %s", text, times, limit)
+		}
+	}
+}
+
+// same compares what is visible with what is expected.
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if len(want) == 0 {
+		t.Errorf("no %s are expected: the test shows nothing", what)
+	}
+	if slices.Equal(got, want) {
+		t.Logf("%d %s", len(got), what)
+		return
+	}
+	i := 0
+	for i < min(len(got), len(want)) && got[i] == want[i] {
+		i++
+	}
+	line := func(s []string) string {
+		if i < len(s) {
+			return s[i]
+		}
+		return "nothing"
+	}
+	t.Errorf("%d %s are visible, %d expected; the first difference is at %d:\n got %s\nwant %s", len(got), what, len(want), i, line(got), line(want))
+}
+
+// committed checks that every partition is committed to its end, and that nothing is left open.
+func (r *rig) committed() {
+	r.t.Helper()
+	app, err := kafka.Dial(r.t.Context(), kafka.Options{Brokers: r.project.Config.Kafka.Brokers, App: r.project.Config.App})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = app.Close() }()
+	for p := range event.Partition(rigPartitions) {
+		at := kafka.TopicPartition{Topic: r.topic(), Partition: p}
+		end, err := r.client.HighWatermark(r.t.Context(), at)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		next, _, found, err := app.CommittedOffset(r.t.Context(), at.Topic, p)
+		if err != nil || !found || next != end {
+			r.t.Errorf("partition %d is committed up to %d (%v, %v), its end is %d", p, next, found, err, end)
+		}
+	}
+}
