@@ -97,6 +97,7 @@ func TestMetricsExist(t *testing.T) {
 		}
 	}
 	check("../docs/runbook.md")
+	check("../docs/operations.md")
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && filepath.Ext(path) != ".go" {
 			check(path)
