@@ -5,8 +5,9 @@ GO ?= go
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-deps: ## install what the tests need beside Go: Chromium, if missing, and the packages that drive it
+deps: ## install what the tests need beside Go, if missing: Chromium, the packages that drive it, Redis
 	dashboard/ui/test/install.sh
+	internal/redistest/install.sh
 
 test: deps ## run every test, after installing what they need
 	$(GO) test -timeout 20m ./...

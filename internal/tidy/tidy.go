@@ -26,7 +26,7 @@ const module = "insolite"
 var layers = map[string]int{
 	"internal/event": 0, "internal/diag": 0, "internal/telemetry": 0, "internal/tidy": 0, "rules/examples": 0,
 	"context/window": 1, "context/checkpoint": 1, "rules/lookup": 1, "ingest": 1, "internal/yamldoc": 1,
-	"context/store": 2, "context/checkpoint/pebble": 2, "context/checkpoint/checkpointtest": 2, "rules/expr": 2, "ingest/decode": 2, "internal/source": 2,
+	"context/store": 2, "context/checkpoint/pebble": 2, "context/checkpoint/redis": 2, "context/checkpoint/checkpointtest": 2, "rules/expr": 2, "ingest/decode": 2, "internal/source": 2,
 	"rules": 3, "ingest/kafka": 3, "ingest/replay": 3,
 	"alerts": 4, "dashboard/ui": 4,
 	"internal/engine": 5, "internal/journal": 1, "internal/bundle": 1, "internal/deadletter": 2, "internal/task": 6, "alerts/sink": 5, "dashboard": 5, "loadgen": 5,
@@ -38,6 +38,7 @@ var layers = map[string]int{
 	"internal/oracle":    9, // serves tests only
 	"internal/kafkatest": 9, // serves tests only
 	"internal/testsize":  9, // serves tests only
+	"internal/redistest": 9, // serves tests only
 }
 
 // owners says which packages may import a third-party module.

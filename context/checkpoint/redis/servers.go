@@ -1,0 +1,80 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const serverMin = 7 // the first whose scripts say what they do, which a full server and a replica need to know
+
+// checkServers looks at every server that keeps data.
+func (s *Store) checkServers(ctx context.Context) error {
+	if c, ok := s.client.(*redis.ClusterClient); ok {
+		if err := c.Ping(ctx).Err(); err != nil && strings.Contains(err.Error(), "cluster support disabled") {
+			return fmt.Errorf("the server is not a Cluster: %w; leave out state.redis.cluster", err)
+		}
+		return c.ForEachMaster(ctx, s.checkServer)
+	}
+	return s.checkServer(ctx, s.client.(*redis.Client))
+}
+
+// checkTask looks at the server that keeps a key: since the start another one may have taken its place.
+func (s *Store) checkTask(ctx context.Context, key string) error {
+	if c, ok := s.client.(*redis.ClusterClient); ok {
+		node, err := c.MasterForKey(ctx, key)
+		if err != nil {
+			return s.told(err)
+		}
+		return s.checkServer(ctx, node)
+	}
+	return s.checkServer(ctx, s.client.(*redis.Client))
+}
+
+func (s *Store) checkServer(ctx context.Context, c *redis.Client) error {
+	text, err := c.Info(ctx).Result()
+	if err != nil {
+		return s.told(err)
+	}
+	info := parseInfo(text)
+	if err := s.judge(info); err != nil {
+		return fmt.Errorf("the server at %s %w", c.Options().Addr, err)
+	}
+	if info["aof_enabled"] == "0" && info["connected_slaves"] == "0" {
+		s.opts.Log("redis at %s has neither a replica nor an append-only file: what it holds is lost, or goes back to an old copy, when it ends; set appendonly yes, or give it a replica", c.Options().Addr)
+	}
+	return nil
+}
+
+func parseInfo(text string) map[string]string {
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+// judge returns why a server cannot keep checkpoints, and the cure.
+func (s *Store) judge(info map[string]string) error {
+	major, _, _ := strings.Cut(info["redis_version"], ".")
+	version, err := strconv.Atoi(major)
+	switch {
+	case err != nil:
+		return fmt.Errorf("does not tell its version: %q; use Redis %d or later", info["redis_version"], serverMin)
+	case version < serverMin:
+		return fmt.Errorf("is Redis %s; use %d or later", info["redis_version"], serverMin)
+	case info["maxmemory_policy"] != "noeviction":
+		return fmt.Errorf("has maxmemory-policy %s, so a full server would throw contexts away and alerts would be wrong; set maxmemory-policy noeviction, and give other data a server of its own", info["maxmemory_policy"])
+	case info["role"] == "slave":
+		return errors.New("is a replica; name the master in state.redis.addresses, or let the Sentinels find it with state.redis.sentinel_master")
+	case info["cluster_enabled"] == "1" && !s.opts.Cluster:
+		return errors.New("is part of a Cluster; set state.redis.cluster: true")
+	}
+	return nil
+}
