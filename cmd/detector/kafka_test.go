@@ -254,6 +254,33 @@ func score(t *testing.T, brokers, start string) {
 	}
 }
 
+// Whoever has had enough gets all that was made stored, and a report of it.
+func TestGenerateIsEnded(t *testing.T) {
+	t.Parallel()
+	brokers := cluster(t, "pizzas")
+	ctx, stop := context.WithCancel(t.Context())
+	var out, problems bytes.Buffer
+	ended := make(chan int)
+	go func() {
+		ended <- run(ctx, []string{"generate", "pizza", "--brokers", brokers, "--rate", "2000", "--history", "24h", "-o", "json"}, stdio{out: &out, err: &problems})
+	}()
+	held := func() int { return len(slices.Concat(stored(t, brokers, "pizzas")...)) }
+	for held() < 2000 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	if code := <-ended; code != exitOK {
+		t.Fatalf("exit code %d: %s", code, &problems)
+	}
+	var r generateReport
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if is := held(); r.History < 1000 || r.Events == 0 || is != int(r.History+r.Events) || r.Behind > r.Events {
+		t.Errorf("%d events are stored: %+v", is, r)
+	}
+}
+
 // Topics that are not there are named, with what to do.
 func TestNoTopics(t *testing.T) {
 	t.Parallel()
