@@ -27,15 +27,11 @@ func TestThePageInABrowser(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	install(t)
-	shots := os.Getenv("INSOLITE_SHOTS")
-	if shots == "" {
-		shots = t.TempDir()
-	}
 	chromium, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
 	if err != nil {
 		t.Fatal(err) // it was installed just now
 	}
-	node := exec.CommandContext(ctx, "node", "ui/test/browser.mjs", control(t), noon.Add(6*time.Second).Format(time.RFC3339), shots)
+	node := exec.CommandContext(ctx, "node", "ui/test/browser.mjs", control(t), noon.Add(6*time.Second).Format(time.RFC3339), os.Getenv("INSOLITE_SHOTS"))
 	node.Env = append(os.Environ(), "CHROMIUM="+chromium)
 	node.Stderr = os.Stderr
 	out, err := node.StdoutPipe()
@@ -47,11 +43,15 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	tests := 0
 	for lines := bufio.NewScanner(out); lines.Scan(); tests++ {
-		var line struct{ Test, Error string }
+		var line struct {
+			Test, Error string
+			Ms          int
+		}
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			t.Fatalf("%s: %v", lines.Text(), err)
 		}
 		t.Run(line.Test, func(t *testing.T) {
+			t.Logf("%d ms", line.Ms)
 			if line.Error != "" {
 				t.Error(line.Error)
 			}
@@ -60,7 +60,7 @@ func TestThePageInABrowser(t *testing.T) {
 	if err := node.Wait(); err != nil && !t.Failed() {
 		t.Errorf("the browser's driver: %v", err)
 	}
-	if tests < 20 {
+	if tests < 24 {
 		t.Errorf("only %d tests ran", tests)
 	}
 }

@@ -1,6 +1,6 @@
 // The facets beside the list, or in the sheet of a narrow window.
 import { signal } from '@preact/signals';
-import { createRef } from 'preact';
+import { createRef, type RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { FacetName } from './api';
 import { facetNames, toggled } from './filter';
@@ -14,15 +14,19 @@ const titles: Record<FacetName, string> = { severity: 'Severity', rule: 'Rule', 
 
 const unfolded = signal<ReadonlySet<FacetName>>(new Set());
 
-// Facets are sorted by count, so a box may move when it is used; the focus stays with it.
 export function Facets() {
-  const root = useRef<HTMLDivElement>(null), active = document.activeElement;
-  const focused = active instanceof HTMLElement && root.current?.contains(active) ? active : null;
+  return facetNames.map(name => <Facet key={name} name={name} />);
+}
+
+// A facet's values are sorted by count, so a box may move while it has the focus, which not every browser lets it keep.
+function useFocusThatStays(root: RefObject<HTMLElement | null>): void {
+  const active = document.activeElement, focused = active instanceof HTMLElement && root.current?.contains(active) ? active : null;
   useLayoutEffect(() => { if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true }); });
-  return <div ref={root}>{facetNames.map(name => <Facet key={name} name={name} />)}</div>;
 }
 
 function Facet({ name }: { name: FacetName }) {
+  const root = useRef<HTMLElement>(null);
+  useFocusThatStays(root);
   const counts = alerts.facets.value[name], chosen = alerts.filter.value[name], all = unfolded.value.has(name);
   let values = [...new Set([...Object.keys(counts), ...chosen])].toSorted((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0) || a.localeCompare(b));
   if (name === 'severity') values = [...severities, ...values.filter(v => !severities.includes(v))];
@@ -30,7 +34,7 @@ function Facet({ name }: { name: FacetName }) {
   const more = values.length - shown[name];
   const list = all ? values.slice(0, shownMax) : values.filter((v, i) => i < shown[name] || chosen.includes(v));
   return (
-    <section>
+    <section ref={root}>
       <h2>{titles[name]}{more > 0 && <button onClick={() => fold(name)} aria-expanded={all}>{all ? 'fewer' : `${number(more)} more`}</button>}</h2>
       {list.map(v => <FacetValue key={v} name={name} value={v} count={counts[v] ?? 0} on={chosen.includes(v)} />)}
     </section>

@@ -8,6 +8,7 @@ import { get } from './http';
 import { Stream } from './stream';
 
 export const now = signal(Date.now());            // moves on each second
+export const nowRoughly = signal(now.value);       // moves on every ten seconds, for what is told in minutes
 export const paused = signal(false);
 export const cursor = signal<string | null>(null); // the id of the row that the keyboard is at
 export const typing = signal('');                  // what is in the filter's box
@@ -131,6 +132,13 @@ function announce(text: string): void {
   said.value = text;
 }
 
+function tick(): void {
+  batch(() => {
+    now.value = Date.now();
+    if (now.value - nowRoughly.value >= 10_000) nowRoughly.value = now.value;
+  });
+}
+
 // start begins everything that goes on by itself.
 export async function start(): Promise<void> {
   alerts.tell = (what, n) => announce(plural(n, 'new alert') + (what === 'waiting' ? ' waiting' : ''));
@@ -147,7 +155,7 @@ export async function start(): Promise<void> {
   });
   addEventListener('popstate', arrive);
   document.addEventListener('click', followLinks);
-  setInterval(() => { now.value = Date.now(); }, 1000);
+  setInterval(tick, 1000);
   setInterval(() => { if (!document.hidden) alerts.recount(); }, 30_000); // the last hour moves on without alerts too
   void poll();
   await alerts.load();

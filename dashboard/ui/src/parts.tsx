@@ -3,7 +3,7 @@ import { useComputed } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { Position } from './api';
 import { type Figure, age, number, stamp } from './format';
-import { now } from './page';
+import { now, nowRoughly } from './page';
 
 export type IconName = 'alerts' | 'pipeline' | 'search' | 'x' | 'check' | 'up' | 'down' | 'pause' | 'play' | 'theme' | 'warn' | 'plug' | 'copy' | 'filter';
 
@@ -21,9 +21,9 @@ export function Severity({ name, withWord = false }: { name: string; withWord?: 
   return <span class={'sev ' + known(name)}><svg aria-hidden="true"><use href={'#s-' + known(name)} /></svg><span class={withWord ? undefined : 'sr'}>{word}</span></span>;
 }
 
-// Since is an age that is kept current.
+// Since is an age that is kept current. One told in minutes does not ask for each second: there may be two thousand of them.
 export function Since({ when, class: className }: { when: string; class?: string }) {
-  const text = useComputed(() => age(when, now.value));
+  const text = useComputed(() => age(when, nowRoughly.value - Date.parse(when) > 120_000 ? nowRoughly.value : now.value));
   return <time class={className} dateTime={when} title={stamp(when, true)}>{text}</time>;
 }
 

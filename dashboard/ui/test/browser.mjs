@@ -1,16 +1,16 @@
 // Drives the page in Chromium. The Go test that starts this serves pages and does what is asked at CONTROL.
-//   node browser.mjs CONTROL NOW SHOTS
-// prints one JSON line for each test: {"test", "error"}. Screenshots go to the folder SHOTS. CHROMIUM is the browser's path.
+//   node browser.mjs CONTROL NOW [SHOTS]
+// prints one JSON line for each test: {"test", "error", "ms"}. Screenshots go to the folder SHOTS, if one is named. CHROMIUM is the browser's path.
 import { chromium } from 'playwright-core';
 import { transformWithOxc } from 'vite';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 
-const [control, now, shots] = process.argv.slice(2);
+const [control, now, shots = ''] = process.argv.slice(2);
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const desktop = { width: 1440, height: 900 }, phone = { width: 375, height: 812 };
-const atOnce = 4; // tests: they wait more than they work
+const atOnce = 5; // tests: they wait more than they work
 
 async function post(path) {
   const answer = await fetch(control + path, { method: 'POST' }), text = await answer.text();
@@ -43,7 +43,7 @@ function test(name, run, { viewport = desktop, dark = false, path = '/', offline
       page.setDefaultTimeout(30_000);
       await page.goto(host.base + path);
       try { await run(page, host); } catch (err) {
-        await page.screenshot({ path: `${shots}/failed-${name.replace(/\W+/g, '-')}.png` }).catch(() => {});
+        await shot(page, 'failed-' + name.replace(/\W+/g, '-')).catch(() => {});
         throw complaints.length ? new Error(`${err.stack}\ncomplaints: ${complaints.join('; ')}`) : err;
       }
       assert.deepEqual(complaints, []);
@@ -64,9 +64,10 @@ async function source(file) {
 
 async function worker() {
   for (let next = tests.shift(); next; next = tests.shift()) {
+    const began = performance.now();
     let error = '';
     try { await next.run(); } catch (err) { error = String(err?.stack ?? err); failed = true; }
-    console.log(JSON.stringify({ test: next.name, error }));
+    console.log(JSON.stringify({ test: next.name, error, ms: Math.round(performance.now() - began) }));
   }
 }
 
@@ -74,17 +75,51 @@ const rows = page => page.locator('#rows .row');
 const sentences = page => rows(page).locator('.say').allTextContents();
 const live = page => page.locator('#state', { hasText: /^Live$/ }).waitFor();
 const count = async (page, n) => { await page.waitForFunction(n => document.querySelectorAll('#rows .row').length === n, n); };
-const shot = (page, name) => page.screenshot({ path: `${shots}/${name}.png` });
+const shot = async (page, name, fullPage = false) => { if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage }); };
 
 // accessible lets axe look at the page.
 async function accessible(page) {
-  await page.evaluate(axeSource);
+  if (!await page.evaluate(() => 'axe' in window)) await page.evaluate(axeSource);
   const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
   assert.deepEqual(violations.map(v => `${v.id}: ${v.nodes.map(n => n.html + ' ' + n.failureSummary).join('\n')}`), []);
 }
 
 // fits says that nothing sticks out at the side.
 const fits = async page => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the window');
+
+// The longest come first.
+for (const [size, viewport] of Object.entries({ desktop, phone })) for (const theme of ['light', 'dark']) {
+  test(`every part is sound on a ${size}, ${theme}`, async (page, { base, ask }) => {
+    await ask('/publish');
+    await page.reload();
+    await count(page, 8);
+    await live(page);
+    await page.locator('#status').waitFor();
+    await page.waitForFunction(() => document.querySelector('#rate').textContent !== '–');
+    const see = async name => { await accessible(page); await fits(page); await shot(page, `${name}-${size}-${theme}`); };
+    await see('live');
+    await rows(page).first().locator('.say').click();
+    await page.locator('#related, h1.title').first().waitFor();
+    await see('alert');
+    await shot(page, `alert-full-${size}-${theme}`, true);
+    await page.locator('.nav a', { hasText: 'Pipeline' }).click();
+    await page.locator('#finding', { hasText: 'One partition is behind: payments / 1, by 24.6 s.' }).waitFor();
+    await see('pipeline');
+    await shot(page, `pipeline-full-${size}-${theme}`, true);
+    if (size === 'phone') {
+      await page.locator('.nav a', { hasText: 'Alerts' }).click();
+      await page.locator('#sheet-open').click();
+      await see('sheet-open');
+      await page.locator('#sheet .facet', { hasText: 'Low' }).click();
+      await page.locator('#sheet-done', { hasText: 'Show 2 alerts' }).waitFor();
+      await see('sheet');
+      await page.locator('#sheet-done').click();
+      await count(page, 2);
+    }
+    await page.goto(base + '/no/such/page');
+    await see('404');
+  }, { viewport, dark: theme === 'dark', offline: true });
+}
 
 test('a new alert appears without a reload', async (page, { ask }) => {
   await count(page, 7);
@@ -132,6 +167,33 @@ test('the filter works, counts, and is the URL', async (page, { ask }) => {
   await page.locator('#q').press('Backspace'); // of nothing does nothing
   await count(page, 8);
 });
+
+test('the box is left to the hand that types', async page => {
+  await count(page, 7);
+  await page.locator('#q').pressSequentially('bought ');
+  await count(page, 2);
+  assert.equal(new URL(page.url()).search, '?q=bought');
+  assert.equal(await page.locator('#q').inputValue(), 'bought ');
+  await page.keyboard.type('3');
+  await count(page, 1);
+});
+
+for (const focused of ['cart-abandoned', 'two-pizzas-one-day']) {
+  test(`the focus stays with ${focused} when facets move`, async (page, { ask }) => {
+    const rules = () => page.locator('#facets .facet', { hasText: /^(two-pizzas|cart-a)/ }).evaluateAll(all => all.map(f => f.title));
+    await page.evaluate(() => { delete Element.prototype.moveBefore; }); // not every browser has it
+    await count(page, 1);
+    await live(page);
+    await ask('/publish?guest=1');
+    await page.locator('#facets .facet', { hasText: 'two-pizzas-one-day1' }).waitFor();
+    await page.locator(`#facets .facet[title=${focused}]`).focus();
+    assert.deepEqual(await rules(), ['cart-abandoned', 'two-pizzas-one-day']);
+    await ask('/publish?guest=2');
+    await page.locator('#facets .facet', { hasText: 'two-pizzas-one-day2' }).waitFor();
+    assert.deepEqual(await rules(), ['two-pizzas-one-day', 'cart-abandoned']);
+    assert.equal(await page.evaluate(() => document.activeElement.title), focused);
+  }, { samples: 1 });
+}
 
 test('a filtered list takes only what matches from the stream', async (page, { ask }) => {
   await count(page, 1);
@@ -367,39 +429,6 @@ test('the first run says what to do', async (page, { ask }) => {
   await count(page, 1);
   assert.equal(await page.locator('.empty').count(), 0);
 }, { samples: 0 });
-
-for (const [size, viewport] of Object.entries({ desktop, phone })) for (const theme of ['light', 'dark']) {
-  test(`every part is sound on a ${size}, ${theme}`, async (page, { base, ask }) => {
-    await ask('/publish');
-    await page.reload();
-    await count(page, 8);
-    await live(page);
-    await page.locator('#status').waitFor();
-    await page.waitForFunction(() => document.querySelector('#rate').textContent !== '–');
-    const see = async name => { await accessible(page); await fits(page); await shot(page, `${name}-${size}-${theme}`); };
-    await see('live');
-    await rows(page).first().locator('.say').click();
-    await page.locator('#related, h1.title').first().waitFor();
-    await see('alert');
-    await page.screenshot({ path: `${shots}/alert-full-${size}-${theme}.png`, fullPage: true });
-    await page.locator('.nav a', { hasText: 'Pipeline' }).click();
-    await page.locator('#finding', { hasText: 'One partition is behind: payments / 1, by 24.6 s.' }).waitFor();
-    await see('pipeline');
-    await page.screenshot({ path: `${shots}/pipeline-full-${size}-${theme}.png`, fullPage: true });
-    if (size === 'phone') {
-      await page.locator('.nav a', { hasText: 'Alerts' }).click();
-      await page.locator('#sheet-open').click();
-      await see('sheet-open');
-      await page.locator('#sheet .facet', { hasText: 'Low' }).click();
-      await page.locator('#sheet-done', { hasText: 'Show 2 alerts' }).waitFor();
-      await see('sheet');
-      await page.locator('#sheet-done').click();
-      await count(page, 2);
-    }
-    await page.goto(base + '/no/such/page');
-    await see('404');
-  }, { viewport, dark: theme === 'dark', offline: true });
-}
 
 await Promise.all(Array.from({ length: atOnce }, worker));
 await browser.close();
