@@ -49,6 +49,7 @@ var owners = map[string][]string{
 	"github.com/zeebo/xxh3":              {"context/window", "context/store", "context/checkpoint", "internal/oracle"},
 	"github.com/VictoriaMetrics/metrics": {"internal/telemetry"},
 	"github.com/cockroachdb/pebble":      {"context/checkpoint/pebble"},
+	"github.com/golang/snappy":           {"context/checkpoint/pebble"},
 	"github.com/redis/go-redis":          {"context/checkpoint/redis"},
 	"github.com/RoaringBitmap/roaring":   {"rules/lookup", "alerts"},
 	"github.com/gin-gonic/gin":           {"dashboard"},

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/golang/snappy"
 
 	"insolite/context/checkpoint"
 	"insolite/internal/event"
@@ -42,11 +43,16 @@ func (t *task) Write(ctx context.Context, chunk []checkpoint.Item) error {
 	})
 }
 
-// put adds an item to the batch. The merger sees to it that no position is lowered.
+// put adds an item to the batch, its blob compressed. The merger sees to it that no position is lowered.
 func (t *task) put(b *pebble.Batch, it *checkpoint.Item) error {
-	d := b.MergeDeferred(contextPrefix+len(it.Key), checkpoint.ValueLen(it))
+	small := *it
+	if len(it.Blob) > 0 {
+		t.blob = snappy.Encode(t.blob[:cap(t.blob)], it.Blob)
+		small.Blob = t.blob
+	}
+	d := b.MergeDeferred(contextPrefix+len(it.Key), checkpoint.ValueLen(&small))
 	appendContextKey(d.Key[:0], t.owner.number, it.Keyspace, it.Key)
-	checkpoint.AppendValue(d.Value[:0], it)
+	checkpoint.AppendValue(d.Value[:0], &small)
 	if err := d.Finish(); err != nil || len(it.Blob) > 0 {
 		return err
 	}
@@ -74,8 +80,13 @@ func (t *task) read(from *pebble.Iterator, keyspace checkpoint.KeyspaceID, key [
 	return c, err == nil, err
 }
 
+// parse reads a stored context. Its blob is valid until the next call.
 func (t *task) parse(keyspace checkpoint.KeyspaceID, key, value []byte) (checkpoint.Context, error) {
 	p, blob, err := checkpoint.ParseValue(keyspace, key, value)
+	if err == nil && len(blob) > 0 {
+		t.blob, err = snappy.Decode(t.blob[:cap(t.blob)], blob)
+		blob = t.blob
+	}
 	if err != nil && !errors.Is(err, checkpoint.ErrNewer) {
 		err = &checkpoint.TornError{Task: t.id, What: "context", Keyspace: keyspace, Key: bytes.Clone(key), Err: err}
 	}

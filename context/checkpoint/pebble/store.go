@@ -21,7 +21,8 @@
 //
 // A write does not read: which of a key's writes has the latest position is found when pebble merges them. So Write notices no damage in
 // what was stored, and a load may have to look into several tables until pebble has compacted them. Per context of 240 bytes, scattered
-// over 250,000, the background work included, a write takes about 3 µs of CPU, a load 7 and a scan 0.3.
+// over 250,000, the background work included, a write takes about 3 µs of CPU, a load 2 and a scan 0.15. Blobs are compressed one by one, when
+// they are written: by blocks, as pebble does it, each compaction would expand and compress all that it moves, and each load a block.
 //
 // # What is stored
 //
@@ -32,7 +33,7 @@
 //	E task                                   epoch counter, token, write number, checksum
 //	M task                                   meta
 //	L task layout                            description of a layout, checksum
-//	C task keyspace key                      context
+//	C task keyspace key                      context, its blob compressed by snappy
 //	X task position keyspace key             an expired context, to be forgotten when Y has reached the position
 //
 // A database of a newer format is refused.
@@ -50,6 +51,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"insolite/context/checkpoint"
@@ -141,7 +143,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 8 << 10
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // many loads ask for keys that are not there
+		o.Levels[i].Compression = func() *block.CompressionProfile { return block.NoCompression } // the blobs are compressed
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)                                         // many loads ask for keys that are not there
 	}
 	return o
 }

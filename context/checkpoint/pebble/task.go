@@ -31,6 +31,7 @@ type task struct {
 	doubt error          // the outcome of a write is not known
 	order []int32
 	key   []byte
+	blob  []byte // compressed in a write, expanded in a read
 }
 
 // Open makes the caller the owner of a task.
