@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -217,17 +218,25 @@ func (s *Stream) cell(r *Read) int {
 	return len(k.Cells) - 1
 }
 
-// addEvidence finds the ring that keeps the positions of the rule's events. A rule without features needs no event but the triggering one.
+// addEvidence finds the ring that keeps the positions of the rule's events. A rule without features needs no event but the triggering one. Rules
+// share a ring that keeps as many events as long as the longest of them wants, and each shows those that are within its own reach.
 func (s *Stream) addEvidence(r *Rule) {
 	if r.Alert.Evidence == 0 || len(r.Features) == 0 {
 		return
 	}
-	e := Evidence{Where: r.WhereIndex, Max: r.Alert.Evidence, Within: r.reach()}
-	e.Identity = hash("evidence", s.Source.Name, s.Keyspace.Name, canonical(r.Where), windowText(window.Window{Length: e.Within, N: e.Max})).short()
-	r.EvidenceIndex = slices.Index(s.Evidence, e)
+	r.EvidenceWithin = r.reach()
+	r.EvidenceIndex = slices.IndexFunc(s.Evidence, func(e Evidence) bool { return e.Where == r.WhereIndex && e.Max == r.Alert.Evidence })
 	if r.EvidenceIndex < 0 {
+		e := Evidence{Where: r.WhereIndex, Max: r.Alert.Evidence, Within: r.EvidenceWithin}
+		e.Identity = hash("evidence", s.Source.Name, s.Keyspace.Name, canonical(r.Where), strconv.Itoa(e.Max)).short()
 		s.Evidence = append(s.Evidence, e)
 		r.EvidenceIndex = len(s.Evidence) - 1
+		return
+	}
+	if e := &s.Evidence[r.EvidenceIndex]; r.EvidenceWithin == 0 || e.Within == 0 {
+		e.Within = 0
+	} else {
+		e.Within = max(e.Within, r.EvidenceWithin)
 	}
 }
 
@@ -272,7 +281,7 @@ func (k *Keyspace) retainRule(r *Rule) {
 		}
 	}
 	if r.EvidenceIndex >= 0 {
-		k.retain(r.Stream.Evidence[r.EvidenceIndex].Within)
+		k.retain(r.EvidenceWithin)
 	}
 }
 

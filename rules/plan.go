@@ -60,10 +60,10 @@ type Cell struct {
 	Stream *Stream
 }
 
-// Evidence is a ring of the positions of the last events that a rule saw. Rules share it when it holds the same.
+// Evidence is a ring of the positions of the last events that rules saw.
 type Evidence struct {
 	Identity uint64        // stable
 	Where    int           // in Stream.Wheres; -1: every event
 	Max      int           // 1 to EvidenceMax
-	Within   time.Duration // how long before an alert they may lie; 0: any time
+	Within   time.Duration // how long before an alert some rule still wants them; 0: any time
 }

@@ -184,11 +184,11 @@ func TestEvidenceRings(t *testing.T) {
 	for _, r := range set.Rules {
 		index = append(index, r.EvidenceIndex)
 	}
-	if !slices.Equal(index, []int{0, 0, 1, 2, 3, -1, -1}) {
+	if !slices.Equal(index, []int{0, 0, 1, 1, 2, -1, -1}) {
 		t.Errorf("rings %v", index)
 	}
 	rings := set.Rules[0].Stream.Evidence
-	if rings[0].Within != 61*time.Minute || rings[1].Max != 16 || rings[2].Within != 160*time.Minute || rings[3].Within != 0 {
+	if rings[0].Within != 61*time.Minute || rings[1].Max != 16 || rings[1].Within != 160*time.Minute || set.Rules[2].EvidenceWithin != 61*time.Minute || rings[2].Within != 0 {
 		t.Errorf("rings %+v", rings)
 	}
 }
@@ -253,7 +253,7 @@ func TestVersionIsOfWhatIsDetected(t *testing.T) {
 func TestIdentitiesAreStable(t *testing.T) {
 	r := mustLoad(t, versioned).Rules[0]
 	got := fmt.Sprintf("%s %s %s %x %x", r.Version, r.Features[0].Read.ID, r.Keyspace.Cells[0].ID, r.Suppress.Identity, r.Stream.Evidence[0].Identity)
-	const want = "76c2ac75ce01f2a65473e654e7cf4ede 9825e2e6a84d330badc821ad18c9477a 07737b8e0c582378dd2cb96e0a50cee1 2f63d00070a31073 1d0d6a45eca810ac"
+	const want = "76c2ac75ce01f2a65473e654e7cf4ede 9825e2e6a84d330badc821ad18c9477a 07737b8e0c582378dd2cb96e0a50cee1 2f63d00070a31073 53293b552acc6d49"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -58,6 +58,8 @@ type Rule struct {
 	Stream        *Stream
 	WhereIndex    int // of Where in Stream.Wheres; -1: every event
 	EvidenceIndex int // in Stream.Evidence; -1: no event beside the triggering one is kept
+
+	EvidenceWithin time.Duration // how long before an alert the events that it names may lie; 0: any time
 }
 
 // Enabled reports whether the rule is evaluated: it is live or shadow.

@@ -13,7 +13,7 @@ const MaxEvidence = 64
 type EvidenceSpec struct {
 	Identity uint64
 	N        int           // how many: 1 to MaxEvidence
-	Within   time.Duration // how long before an alert they may lie; 0: any time, and the context never expires
+	Within   time.Duration // how long before an alert they may lie at most; 0: any time, and the context never expires
 }
 
 // Seen is the position of an event that a rule has seen.
@@ -33,8 +33,8 @@ func (e *Evidence) Add(x *Ctx, offset event.Offset, at event.Time) {
 	e.push(x, uint64(offset), uint64(at))
 }
 
-// Append appends what was noted and is later than Within before an instant, the first first.
-func (e *Evidence) Append(dst []Seen, x *Ctx, at event.Time) []Seen {
+// Append appends what was noted and is later than within before an instant, the first first. Within is that of the spec or less; 0: any time.
+func (e *Evidence) Append(dst []Seen, x *Ctx, at event.Time, within time.Duration) []Seen {
 	n, next, tail := e.entries(x)
 	start := 0
 	if n == e.max {
@@ -43,7 +43,7 @@ func (e *Evidence) Append(dst []Seen, x *Ctx, at event.Time) []Seen {
 	for i := range n {
 		b := tail[(start+i)%e.max*ringEntry:]
 		s := Seen{event.Offset(le.Uint64(b)), event.Time(le.Uint64(b[8:]))}
-		if e.spec.Within == 0 || s.At > at.Add(-e.spec.Within) {
+		if within == 0 || s.At > at.Add(-within) {
 			dst = append(dst, s)
 		}
 	}

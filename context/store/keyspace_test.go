@@ -121,7 +121,7 @@ func step(k *Keyspace, e *testEvent, out []byte) []byte {
 		emit, held := l.Suppress(i).Emit(&x, e.id%5, e.at)
 		out = fmt.Append(out, emit, held)
 	}
-	return fmt.Append(out, l.Evidence(0).Append(nil, &x, e.at))
+	return fmt.Append(out, l.Evidence(0).Append(nil, &x, e.at, time.Hour))
 }
 
 func (e *testEvent) values(s window.Spec) (values []event.Value) {
@@ -300,7 +300,7 @@ func TestLayoutConversion(t *testing.T) {
 	if b.layout.Cell(5).Read(&y, window.AggCount, at, count[:]); count[0].Int() != 0 {
 		t.Errorf("a new count starts with %d", count[0].Int())
 	}
-	if w, g := a.layout.Evidence(0).Append(nil, &x, at), b.layout.Evidence(0).Append(nil, &y, at); len(w) == 0 || !slices.Equal(w, g) {
+	if w, g := a.layout.Evidence(0).Append(nil, &x, at, time.Hour), b.layout.Evidence(0).Append(nil, &y, at, time.Hour); len(w) == 0 || !slices.Equal(w, g) {
 		t.Errorf("evidence %v, want %v", g, w)
 	}
 }
@@ -431,7 +431,7 @@ func TestNoAllocations(t *testing.T) {
 		x := k.View(h)
 		l.Dedupe(0).Absorb(&x, e.id, e.at)
 		l.Evidence(0).Add(&x, e.offset, e.at)
-		seen = l.Evidence(0).Append(seen[:0], &x, e.at)
+		seen = l.Evidence(0).Append(seen[:0], &x, e.at, time.Hour)
 		for c := range l.cells {
 			s := l.Cell(c).Spec()
 			v := values[len(s.Kinds)]

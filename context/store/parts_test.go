@@ -130,9 +130,11 @@ func TestEvidence(t *testing.T) {
 			at := event.Time(i) * 1e9
 			l.Evidence(0).Add(x, event.Offset(i), at)
 			list = append(list, Seen{event.Offset(i), at})
-			want := list[max(0, len(list)-min(n, 20)):]
-			if got := l.Evidence(0).Append(nil, x, at); !slices.Equal(got, want) {
-				t.Fatalf("%d of event %d: %v, want %v", n, i, got, want)
+			for _, within := range []int{20, 5} {
+				want := list[max(0, len(list)-min(n, within)):]
+				if got := l.Evidence(0).Append(nil, x, at, time.Duration(within)*time.Second); !slices.Equal(got, want) {
+					t.Fatalf("%d of event %d within %d s: %v, want %v", n, i, within, got, want)
+				}
 			}
 		}
 	}

@@ -118,7 +118,7 @@ func (e *Engine) evidence(dst []alerts.Seen, r *rule) []alerts.Seen {
 		return dst
 	}
 	s := &e.scratch.alert
-	s.seen = r.evidence.Append(s.seen[:0], &r.stream.ctx, e.at)
+	s.seen = r.evidence.Append(s.seen[:0], &r.stream.ctx, e.at, r.EvidenceWithin)
 	for _, seen := range s.seen[max(0, len(s.seen)-r.Alert.Evidence):] {
 		dst = append(dst, alerts.Seen{Topic: e.plan.Topic, Partition: e.options.Partition, Offset: seen.Offset, At: seen.At})
 	}

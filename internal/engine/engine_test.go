@@ -58,7 +58,7 @@ func plan(t testing.TB) *rules.Plan {
 	k.Reads = []*rules.Read{n, usual}
 	st.Before, st.After = []*rules.Read{usual}, []*rules.Read{n}
 	third := &rules.Rule{ID: "third", Title: "Third", Version: "v", Source: src, GroupBy: []event.Slot{1}, Condition: compile(t, "n >= 3", names), WhereIndex: -1,
-		Features: []*rules.Feature{{Name: "n", Read: n}}, Suppress: &rules.Suppress{Identity: 3, For: 10 * time.Minute}, Alert: rules.Alert{Summary: summary, Evidence: 4},
+		Features: []*rules.Feature{{Name: "n", Read: n}}, Suppress: &rules.Suppress{Identity: 3, For: 10 * time.Minute}, EvidenceWithin: time.Hour, Alert: rules.Alert{Summary: summary, Evidence: 4},
 		Keyspace: k, Stream: st}
 	high := &rules.Rule{Index: 1, ID: "high", Version: "v", Source: src, GroupBy: []event.Slot{1}, Condition: compile(t, "amount > 2 * usual", names), WhereIndex: 0, EvidenceIndex: -1,
 		Exceptions: []rules.Exception{{Name: "huge", Where: compile(t, "amount > 1000", names)}},
