@@ -50,8 +50,8 @@ type Message struct {
 	Headers    []ingest.Header
 }
 
-// Producer writes what a task gives. With delivery at least once there are no transactions: what was sent before Commit may be read and may
-// be repeated.
+// Producer writes what a task gives. With delivery at least once, output that was sent before Commit may be read and may be repeated; a
+// journal entry never.
 type Producer interface {
 	// Init ends what a predecessor left open and fences it.
 	Init(ctx context.Context) error

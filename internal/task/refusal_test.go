@@ -137,6 +137,14 @@ var refusals = []struct {
 		"what lies between is gone", "lengthen the topic's retention", []func(*simulation, kafkaState){rebuilt}, true},
 	{"records are gone that were never read", func(s *simulation, _, _ kafkaState) { s.produce(); s.produce(); s.earliest = s.end - 1 },
 		"what lies between is gone", "delete the state and set state.on_missing: rebuild", []func(*simulation, kafkaState){rebuilt}, true},
+	{"records are gone under the running task", func(s *simulation, _, _ kafkaState) {
+		if err := s.settled(); err != nil {
+			panic(err)
+		}
+		s.produce()
+		s.produce()
+		s.earliest = s.end - 1
+	}, "what lies between is gone", "lengthen the topic's retention", []func(*simulation, kafkaState){rebuilt}, true},
 	{"records are gone before the first checkpoint", func(s *simulation, _, _ kafkaState) {
 		s.store = newMemory()
 		s.setCommit(func(c *journal.Commit) { c.Swept = false })

@@ -3,10 +3,12 @@ package task
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"insolite/context/checkpoint"
 	"insolite/ingest"
 	"insolite/internal/event"
 	"insolite/rules"
@@ -54,6 +56,7 @@ func running(t *testing.T, s *simulation) (w *waiting, own *Task) {
 	t.Helper()
 	s.faults = false
 	own = s.instance()
+	s.own = own
 	w = &waiting{port: own.o.Log.(*port), broken: map[event.Offset]bool{}}
 	own.o.Log, own.o.Producer, own.o.Bundles, own.o.Now = w, w, w, time.Now
 	return w, own
@@ -126,4 +129,36 @@ func TestFirstStartWithBrokenRules(t *testing.T) {
 	if err := own.recover(t.Context()); err == nil || s.found || len(s.journal) > 0 {
 		t.Errorf("error %v; committed: %v, journal: %v", err, s.found, s.journal)
 	}
+}
+
+// A store without room holds the task up, and nothing else: it goes on where it was when there is room again.
+func TestAFullStorePauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &simulation{world: newWorld(simPlans(t), 1)}
+		_, own := running(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- own.Run(ctx) }()
+		for _, full := range []bool{false, true, false} {
+			s.store.full = full
+			for range 20 {
+				s.produce()
+			}
+			time.Sleep(time.Minute)
+			st := own.Status()
+			if full && (st.Phase != Recovering || !errors.Is(st.Err, checkpoint.ErrFull)) {
+				t.Errorf("the store is full, and the task is %s, %v", st.Phase, st.Err)
+			}
+			if !full && (st.Phase != Live || st.Committed.Offset != s.end) {
+				t.Errorf("the store has room, and the task is %s at %v of %d, %v", st.Phase, st.Committed, s.end, st.Err)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if want, err := s.expected(); err != nil || !slices.Equal(ofTopic(s.output, "alerts "), ofTopic(want, "alerts ")) {
+			t.Errorf("the alerts are others than expected: %v", err)
+		}
+	})
 }

@@ -239,6 +239,9 @@ func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error)
 	if f.w.chance(0.01) {
 		return nil, errFault
 	}
+	if f.next < f.w.earliest {
+		return nil, errors.New("the offset is not in the log")
+	}
 	at, _ := slices.BinarySearchFunc(f.w.records, f.next, func(r ingest.Record, o event.Offset) int { return int(r.Offset - o) })
 	n := min(len(f.w.records)-at, 1+f.w.rand.IntN(7))
 	if f.w.rand.IntN(4) == 0 {
@@ -288,6 +291,7 @@ type memory struct {
 	history []memoryState
 
 	torn     bool // its meta is damaged
+	full     bool // it has no room
 	mutation string
 	present  *Task // the instance that was made last
 }
@@ -319,6 +323,9 @@ func (m *memory) keep() {
 }
 
 func (m *memory) Open(context.Context, checkpoint.TaskID) (checkpoint.Task, error) {
+	if m.full {
+		return nil, checkpoint.ErrFull
+	}
 	m.keep()
 	m.tokens++
 	m.state.epoch = checkpoint.Epoch{Counter: m.state.epoch.Counter + 1, Token: m.tokens}
@@ -347,6 +354,9 @@ func (t *memoryTask) check() error {
 func (t *memoryTask) change() error {
 	if err := t.check(); err != nil {
 		return err
+	}
+	if t.m.full {
+		return checkpoint.ErrFull
 	}
 	t.m.keep()
 	t.m.state.writes++
