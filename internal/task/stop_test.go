@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 // waiting is a world in which time passes, and in which commits may hang and bundles may be broken.
 type waiting struct {
 	*port
+	mu     sync.Mutex // held by the test while it changes the world, when the task waits
 	hang   bool
 	broken map[event.Offset]bool
 }
@@ -38,10 +40,32 @@ func (w *waiting) Plan(ctx context.Context, number event.Offset) (*rules.Plan, e
 
 func (w *waiting) Open(ctx context.Context, from event.Offset) (Feed, error) {
 	f, err := w.port.Open(ctx, from)
-	return &slowFeed{f}, err
+	return &slowFeed{f, w}, err
 }
 
-type slowFeed struct{ Feed }
+// seen makes the task see what the test has changed.
+func (w *waiting) seen() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+}
+
+// change waits until the task does, and changes the world.
+func (w *waiting) change(f func()) {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+func (w *waiting) Owner(context.Context) error {
+	w.seen()
+	return nil
+}
+
+type slowFeed struct {
+	Feed
+	w *waiting
+}
 
 func (f *slowFeed) Poll(ctx context.Context, wait time.Duration) (*ingest.Batch, error) {
 	select {
@@ -49,6 +73,7 @@ func (f *slowFeed) Poll(ctx context.Context, wait time.Duration) (*ingest.Batch,
 		return nil, ctx.Err()
 	case <-time.After(min(wait, 100*time.Millisecond)):
 	}
+	f.w.seen()
 	return f.Feed.Poll(ctx, 0)
 }
 
@@ -58,7 +83,7 @@ func running(t *testing.T, s *simulation) (w *waiting, own *Task) {
 	own = s.instance()
 	s.own = own
 	w = &waiting{port: own.o.Log.(*port), broken: map[event.Offset]bool{}}
-	own.o.Log, own.o.Producer, own.o.Bundles, own.o.Now = w, w, w, time.Now
+	own.o.Log, own.o.Producer, own.o.Group, own.o.Bundles, own.o.Now = w, w, w, w, time.Now
 	return w, own
 }
 
@@ -74,12 +99,13 @@ func TestStopIsBounded(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- own.Run(ctx) }()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if own.Status().Phase != Live || s.x == 0 {
 			t.Fatalf("%+v", own.Status())
 		}
-		s.produce()
-		w.hang = true
+		w.change(func() { s.produce(); w.hang = true })
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		cancel()
 		asked := time.Now()
 		if err := <-done; err != nil {
@@ -104,9 +130,9 @@ func TestBrokenRulesAreLeftAlone(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- own.Run(ctx) }()
 		for n := range event.Offset(3) {
-			s.newest = n
-			s.produce()
+			w.change(func() { s.newest = n; s.produce() })
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if st := own.Status(); st.Phase != Live || st.Recoveries > 0 || st.Committed.Offset != s.end {
 				t.Fatalf("with bundle %d: %+v", n, st)
 			}
@@ -135,16 +161,19 @@ func TestFirstStartWithBrokenRules(t *testing.T) {
 func TestAFullStorePauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &simulation{world: newWorld(simPlans(t), 1)}
-		_, own := running(t, s)
+		w, own := running(t, s)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- own.Run(ctx) }()
 		for _, full := range []bool{false, true, false} {
-			s.store.full = full
-			for range 20 {
-				s.produce()
-			}
+			w.change(func() {
+				s.store.full = full
+				for range 20 {
+					s.produce()
+				}
+			})
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			st := own.Status()
 			if full && (st.Phase != Recovering || !errors.Is(st.Err, checkpoint.ErrFull)) {
 				t.Errorf("the store is full, and the task is %s, %v", st.Phase, st.Err)
