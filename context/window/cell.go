@@ -181,7 +181,7 @@ func (c *Cell) FirstTail() int {
 		return (n + 7) &^ 7
 	}
 	if c.byValue {
-		return valueEntry + paneEntry
+		return valueEntry
 	}
 	return c.stride
 }

@@ -7,8 +7,9 @@ import "insolite/internal/event"
 // more than valuesMax values, or panes that may still be read lie too far apart, and back when all of them are past. What is read is the same: up
 // to 16 values in a window are counted, and when there are more, some pane has registers or merging the panes makes them.
 //
-// The tail is the values in a row, each {hash u64, panes u64}, where bit k stands for the newest pane less k; room; the panes, sorted, each its
-// number in the lower 24 bits of a word and its samples in the upper 40.
+// The tail is the values in a row, each {hash u64, panes u64}, where bit k stands for the newest pane less k; room; the panes but the newest, sorted,
+// each its number in the lower 24 bits of a word and its samples in the upper 40. The newest is in the head, so that most events change nothing
+// in the tail.
 const (
 	valuesForm  = 2 // flag: the state is by value
 	valuesStale = 4 // flag: the estimate does not hold
@@ -20,20 +21,21 @@ const (
 	paneMask    = 1<<24 - 1
 	windowBits  = 1<<(span+1) - 1
 
-	valuesHead     = 32
-	valuesPanes    = 0  // u16: where in the tail the panes start, in words
+	valuesHead     = 40
+	valuesPanes    = 0  // u16: where in the tail the panes start, in words; behind it, at 2, their number with the newest
 	valuesN        = 4  // u16
 	valuesNewest   = 8  // i64: the newest pane
 	valuesSamples  = 16 // u64: in its window
 	valuesIn       = 24 // u32: values in its window
 	valuesEstimate = 28 // u32: of these, when there are more than 16
+	valuesOfNewest = 32 // u64: samples in the newest pane
 )
 
 // values is a state by value.
 type values struct {
 	head, tail []byte
 	n          int // values
-	at, panes  int // where in the tail the panes start, and how many
+	at, panes  int // where in the tail the panes start, and how many there are with the newest, which is not there
 	newest     int64
 }
 
@@ -58,16 +60,26 @@ func (v *values) set(i int, hash, mask uint64) {
 	le.PutUint64(e[8:], mask)
 }
 
-// age returns how many panes pane i lies before the newest, and samples how many it has.
+// age returns how many panes pane i lies before the newest.
 func (v *values) age(i int) int64 {
+	if i == v.panes-1 {
+		return 0
+	}
 	return int64(uint32(v.newest)-uint32(le.Uint64(v.tail[v.at+i*paneEntry:]))) & paneMask
 }
-func (v *values) samples(i int) uint64 { return le.Uint64(v.tail[v.at+i*paneEntry:]) >> 24 }
+
+// samples returns how many samples pane i has.
+func (v *values) samples(i int) uint64 {
+	if i == v.panes-1 {
+		return le.Uint64(v.head[valuesOfNewest:])
+	}
+	return le.Uint64(v.tail[v.at+i*paneEntry:]) >> 24
+}
+
+func bump(b []byte, n uint64) { le.PutUint64(b, le.Uint64(b)+n) }
 
 // addSamples adds samples to those in the newest pane's window.
-func (v *values) addSamples(n uint64) {
-	le.PutUint64(v.head[valuesSamples:], le.Uint64(v.head[valuesSamples:])+n)
-}
+func (v *values) addSamples(n uint64) { bump(v.head[valuesSamples:], n) }
 
 // enter counts values that came into the newest pane's window, or left it.
 func (v *values) enter(n int) {
@@ -80,42 +92,67 @@ func (v *values) enter(n int) {
 // addValue absorbs a hash in pane p, or reports that the state has turned into panes.
 func (c *Cell) addValue(head, tail []byte, hash uint64, p int64, watermark event.Time) (need int, done bool) {
 	if c.Empty(head) {
-		clear(head)
-		setFlags(head, valuesForm)
-		le.PutUint64(head[valuesNewest:], uint64(p))
+		startValues(head, p)
 	}
 	v := loadValues(head, tail)
-	age := v.newest - p
-	if age > valuesSpan || age < 0 && !v.advance(p, c.dead(watermark)) {
+	if p > v.newest {
+		switch near, room := v.advance(p, c.dead(watermark)); {
+		case !near:
+			need = c.toPanes(&v)
+			return need, need > 0
+		case room > 0:
+			return room, true
+		}
+	}
+	age, i := v.newest-p, v.find(hash)
+	if age > valuesSpan || i == v.n && v.n == valuesMax {
 		need = c.toPanes(&v)
 		return need, need > 0
 	}
-	age = v.newest - p
-	i, pane := v.find(hash), v.place(age)
-	newPane := pane == v.panes || v.age(pane) != age
-	if i == v.n && v.n == valuesMax {
-		need = c.toPanes(&v)
-		return need, need > 0
-	}
-	if i == v.n || newPane {
-		if need = v.room(i == v.n, newPane); need > 0 {
+	if i == v.n {
+		if need = v.room(1, 0); need > 0 {
 			return need, true
 		}
 	}
-	if newPane {
-		e := v.tail[v.at+pane*paneEntry : v.at+(v.panes+1)*paneEntry]
-		copy(e[paneEntry:], e)
-		le.PutUint64(e, uint64(p)&paneMask)
-		v.panes++
+	v.mark(i, hash, age)
+	if age == 0 {
+		bump(head[valuesOfNewest:], 1)
+	} else if need = v.addOlder(p, age); need > 0 {
+		return need, true // the mark stands, and is set again
 	}
-	e := v.tail[v.at+pane*paneEntry:]
-	le.PutUint64(e, le.Uint64(e)+1<<24)
 	if age <= span {
 		v.addSamples(1)
 	}
-	v.mark(i, hash, age)
-	v.store()
 	return 0, true
+}
+
+// startValues makes a head that of no values, in pane p.
+func startValues(head []byte, p int64) {
+	clear(head)
+	setFlags(head, valuesForm)
+	le.PutUint16(head[2:], 1)
+	le.PutUint64(head[valuesNewest:], uint64(p))
+}
+
+// addOlder adds a sample to pane p, which is not the newest, or returns the bytes that the tail needs for it.
+func (v *values) addOlder(p, age int64) (need int) {
+	i := v.panes - 1
+	for i > 0 && v.age(i-1) < age {
+		i--
+	}
+	if i == 0 || v.age(i-1) != age {
+		if need = v.room(0, 1); need > 0 {
+			return need
+		}
+		e := v.tail[v.at+i*paneEntry : v.at+v.panes*paneEntry]
+		copy(e[paneEntry:], e)
+		le.PutUint64(e, uint64(p)&paneMask)
+		v.panes++
+		v.store()
+		i++
+	}
+	bump(v.tail[v.at+(i-1)*paneEntry:], 1<<24)
+	return 0
 }
 
 // find returns the place of a hash, or n. The values looked for most are to stand first.
@@ -135,15 +172,6 @@ func (v *values) find(hash uint64) int {
 	return v.n
 }
 
-// place returns the place of the pane of an age among the panes, looked for from the end.
-func (v *values) place(age int64) int {
-	i := v.panes
-	for i > 0 && v.age(i-1) <= age {
-		i--
-	}
-	return i
-}
-
 // mark notes value i, a new one when it is the n-th, in the pane of an age.
 func (v *values) mark(i int, hash uint64, age int64) {
 	mask := uint64(0)
@@ -151,28 +179,51 @@ func (v *values) mark(i int, hash uint64, age int64) {
 		mask = v.mask(i)
 	} else {
 		v.n++
+		le.PutUint16(v.head[valuesN:], uint16(v.n))
 	}
 	if age <= span && mask&windowBits == 0 {
 		v.enter(1)
 	}
-	v.set(i, hash, mask|1<<age)
+	if mask>>age&1 == 0 {
+		v.set(i, hash, mask|1<<age)
+	}
 }
 
-// advance makes p the newest pane, or reports that it is too far from one that can still be read. What is past is forgotten.
-func (v *values) advance(p, dead int64) bool {
+// advance makes p the newest pane, without a sample, or reports that it is too far from one that can still be read, or returns the bytes that the
+// tail needs for the one before it. What is past is forgotten.
+func (v *values) advance(p, dead int64) (near bool, need int) {
 	d, gone := p-v.newest, 0
 	for ; gone < v.panes && v.age(gone)+d > valuesSpan; gone++ {
 		if v.newest-v.age(gone) >= dead {
-			return false
+			return false, 0
 		}
+	}
+	if gone == v.panes {
+		startValues(v.head, p)
+		*v = loadValues(v.head, v.tail)
+		return true, 0
+	}
+	if need = v.room(0, 1); need > 0 {
+		return true, need
 	}
 	for i := 0; i < v.panes && v.age(i)+d > span; i++ {
 		if v.age(i) <= span {
 			v.addSamples(-v.samples(i))
 		}
 	}
+	v.shift(d)
+	last := v.head[valuesOfNewest:]
+	le.PutUint64(v.tail[v.at+(v.panes-1)*paneEntry:], le.Uint64(last)<<24|uint64(v.newest)&paneMask)
+	clear(last[:8])
 	v.at += gone * paneEntry
-	v.panes -= gone
+	v.panes += 1 - gone
+	v.newest = p
+	v.store()
+	return true, 0
+}
+
+// shift lets d panes pass in all values, and forgets those that are past.
+func (v *values) shift(d int64) {
 	left := 0
 	for i := 0; i < v.n; {
 		was := v.mask(i)
@@ -189,26 +240,17 @@ func (v *values) advance(p, dead int64) bool {
 		}
 	}
 	v.enter(-left)
-	v.newest = p
-	v.store()
-	return true
 }
 
-// room makes sure that another value, another pane, or both fit, or returns the bytes that the tail needs.
-func (v *values) room(value, pane bool) (need int) {
-	n, panes := v.n, v.panes
-	if value {
-		n++
-	}
-	if pane {
-		panes++
-	}
-	if need = n*valueEntry + panes*paneEntry; need > len(v.tail) {
+// room makes sure that so many more values and panes fit, or returns the bytes that the tail needs.
+func (v *values) room(values, panes int) (need int) {
+	n, stored := v.n+values, v.panes-1+panes
+	if need = n*valueEntry + stored*paneEntry; need > len(v.tail) {
 		return need
 	}
-	if n*valueEntry > v.at || v.at+panes*paneEntry > len(v.tail) {
+	if n*valueEntry > v.at || v.at+stored*paneEntry > len(v.tail) {
 		at := n*valueEntry + min(len(v.tail)-need, valuesRoom)/2&^7
-		copy(v.tail[at:], v.tail[v.at:v.at+v.panes*paneEntry])
+		copy(v.tail[at:], v.tail[v.at:v.at+(v.panes-1)*paneEntry])
 		v.at = at
 		v.store()
 	}
