@@ -54,14 +54,16 @@ func (c *Cell) newest(head, tail []byte, p int64) []byte {
 }
 
 func (c *Cell) addPane(head, tail []byte, at event.Time, values []event.Value, watermark event.Time) (need int) {
-	v, p := c.sample(values), c.pane(at)
+	p := c.pane(at)
 	if e := c.newest(head, tail, p); e != nil {
+		v := value(values)
 		c.agg.add(e, v)
 		if p < c.foldEnd(head) {
 			c.addFolded(head, p, v)
 		}
 		return 0
 	}
+	v := c.sample(values)
 	if c.byValue && (flags(head)&valuesForm != 0 || c.Empty(head)) {
 		var done bool
 		if need, done = c.addValue(head, tail, v.N, p, watermark); done {

@@ -94,6 +94,9 @@ type cell struct {
 type read struct {
 	plan    *rules.Read
 	cell    *store.Cell
+	agg     window.Agg
+	index   int        // in space.readings
+	least   int        // samples, below which the feature is unknown
 	from    event.Slot // the first of the results, when they lie side by side
 	to      event.Slot // behind the last; equal to from: they do not
 	strings bool       // some result is text, which has to be copied
@@ -111,6 +114,7 @@ type evidence struct {
 type rule struct {
 	*rules.Rule
 	index    int // in Counts.Rules
+	where    int // in stream.ok; -1: every event
 	stream   *stream
 	suppress *store.Suppress // nil: none
 	evidence *store.Evidence // nil: none
@@ -223,7 +227,7 @@ func (st *stream) addReads() {
 }
 
 func newRead(s *space, p *rules.Read) *read {
-	r := &read{plan: p, cell: s.layout.Cell(p.Cell), cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
+	r := &read{plan: p, agg: p.Agg, index: p.Index, least: p.MinSamples, cell: s.layout.Cell(p.Cell), cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
 	adjacent := true
 	for i, slot := range p.Results {
 		adjacent = adjacent && slot == r.from+event.Slot(i)
@@ -235,7 +239,7 @@ func newRead(s *space, p *rules.Read) *read {
 }
 
 func newRule(r *rules.Rule, index int, s *stream, suppress *store.Suppress) *rule {
-	c := &rule{Rule: r, index: index, stream: s, suppress: suppress, declared: len(r.Source.Fields)}
+	c := &rule{Rule: r, index: index, where: r.WhereIndex, stream: s, suppress: suppress, declared: len(r.Source.Fields)}
 	if r.EvidenceIndex >= 0 {
 		c.evidence = s.evidence[r.EvidenceIndex].ring
 	}

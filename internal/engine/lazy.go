@@ -23,7 +23,7 @@ type clause struct {
 // need is a feature that a clause reads.
 type need struct {
 	read   *read
-	strict event.Slot // one of its results without which the clause is unknown; NoSlot: none
+	strict event.Slot // one of its results without which the clause is unknown, so that what it needs else is not read; NoSlot: none
 }
 
 // costs says how much reading a feature costs, about.
@@ -40,6 +40,9 @@ func (st *stream) newClauses(x *expr.Expr) []clause {
 			}
 		}
 		slices.SortStableFunc(k.needs, func(a, b need) int { return cmp.Compare(a.read.cost, b.read.cost) })
+		if n := len(k.needs); n > 0 {
+			k.needs[n-1].strict = event.NoSlot // nothing is spared behind it
+		}
 		clauses = append(clauses, k)
 	}
 	slices.SortStableFunc(clauses, func(a, b clause) int { return cmp.Compare(a.cost, b.cost) })
@@ -60,28 +63,27 @@ func (k *clause) add(r *read, slot event.Slot, strict bool) {
 
 // truth evaluates a condition by its clauses: false when one of them is, else unknown when one is, else true.
 func (e *Engine) truth(st *stream, clauses []clause) expr.Truth {
-	all := expr.True
+	all, row := expr.True, e.row
+next:
 	for i := range clauses {
-		t := e.clause(st, &clauses[i])
+		c := &clauses[i]
+		for j := range c.needs {
+			n := &c.needs[j]
+			if n.read.event != e.serial {
+				e.read(st, n.read)
+			}
+			if n.strict != event.NoSlot && !row[n.strict].Known() {
+				all = expr.Unknown
+				continue next
+			}
+		}
+		t := c.truth(row)
 		if t == expr.False {
 			return t
 		}
 		all = max(all, t)
 	}
 	return all
-}
-
-func (e *Engine) clause(st *stream, c *clause) expr.Truth {
-	for i := range c.needs {
-		n := &c.needs[i]
-		if n.read.event != e.serial {
-			e.read(st, n.read)
-		}
-		if n.strict != event.NoSlot && !e.row[n.strict].Known() {
-			return expr.Unknown
-		}
-	}
-	return c.truth(e.row)
 }
 
 // ensure reads features that were not read for the present event.
@@ -111,8 +113,8 @@ func (e *Engine) read(st *stream, r *read) {
 		e.scatter(st, r)
 	} else {
 		dst := e.row[r.from:r.to]
-		reading := r.cell.Read(&st.ctx, r.plan.Agg, e.at, dst)
-		st.space.readings[r.plan.Index] = reading
+		reading := r.cell.Read(&st.ctx, r.agg, e.at, dst)
+		st.space.readings[r.index] = reading
 		e.settle(r, reading, dst)
 	}
 	e.phase = phase
@@ -125,8 +127,8 @@ func (e *Engine) scatter(st *stream, r *read) {
 		values = append(values, event.Value{})
 	}
 	e.scratch.values = values
-	reading := r.cell.Read(&st.ctx, r.plan.Agg, e.at, values)
-	st.space.readings[r.plan.Index] = reading
+	reading := r.cell.Read(&st.ctx, r.agg, e.at, values)
+	st.space.readings[r.index] = reading
 	e.settle(r, reading, values)
 	for i, slot := range r.plan.Results {
 		e.row[slot] = values[i]
@@ -135,7 +137,7 @@ func (e *Engine) scatter(st *stream, r *read) {
 
 // settle makes values of too few samples unknown, and copies text, which lies in a context that is going to change.
 func (e *Engine) settle(r *read, reading window.Reading, dst []event.Value) {
-	if reading.Samples < r.plan.MinSamples {
+	if reading.Samples < r.least {
 		clear(dst)
 	} else if r.strings {
 		for i := range dst {

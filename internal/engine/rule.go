@@ -38,21 +38,32 @@ type verdict struct {
 // evaluate takes the event through one rule.
 func (e *Engine) evaluate(r *rule) verdict {
 	st := r.stream
-	if st.state != open || r.WhereIndex >= 0 && !st.ok[r.WhereIndex] {
+	if st.state != open || r.where >= 0 && !st.ok[r.where] {
 		return verdict{outcome: r.unseen()}
 	}
-	c := &e.count.Rules[r.index]
 	switch e.truth(st, r.condition) {
 	case expr.False:
 		return verdict{outcome: NotFired}
 	case expr.Unknown:
-		if r.missesField(r.Condition, e.row) {
-			c.MissingField++
-			return verdict{outcome: MissingField}
-		}
-		c.InsufficientData++
-		return verdict{outcome: InsufficientData}
+		return e.unknown(r)
 	}
+	return e.hold(r)
+}
+
+// unknown counts an event for which the rule's condition is unknown.
+func (e *Engine) unknown(r *rule) verdict {
+	c := &e.count.Rules[r.index]
+	if r.missesField(r.Condition, e.row) {
+		c.MissingField++
+		return verdict{outcome: MissingField}
+	}
+	c.InsufficientData++
+	return verdict{outcome: InsufficientData}
+}
+
+// hold takes an event for which the rule's condition holds through its exceptions and its cool-down.
+func (e *Engine) hold(r *rule) verdict {
+	st, c := r.stream, &e.count.Rules[r.index]
 	for i, exception := range r.exceptions {
 		if e.truth(st, exception) == expr.True {
 			c.Excepted[i]++
