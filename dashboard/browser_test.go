@@ -60,7 +60,7 @@ func TestThePageInABrowser(t *testing.T) {
 	if err := node.Wait(); err != nil && !t.Failed() {
 		t.Errorf("the browser's driver: %v", err)
 	}
-	if tests < 24 {
+	if tests < 25 {
 		t.Errorf("only %d tests ran", tests)
 	}
 }

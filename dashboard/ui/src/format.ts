@@ -52,7 +52,8 @@ function day(when: string | number): string {
 }
 
 export function clock(when: When, withZone = false): string {
-  return valid(when) ? new Date(when).toLocaleTimeString('en-GB', withZone ? { timeZoneName: 'short' } : {}) : unknown;
+  const digits = { hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
+  return valid(when) ? new Date(when).toLocaleTimeString('en-GB', withZone ? { ...digits, timeZoneName: 'short' } : digits) : unknown;
 }
 
 // stamp is the clock, with the day when that is not today.
