@@ -176,9 +176,15 @@ func (g *taskGauges) set(t *task.Status, now time.Time) {
 		g.watermark.V = float64(t.Watermark) / 1e9
 	}
 	g.bundle.V, g.journal.V = float64(t.Bundle), float64(t.Journal)
-	g.checkpointAge.V = float64(t.Committed.Offset - t.Swept.Offset)
+	g.checkpointAge.V = unknown
+	if hasState(t) {
+		g.checkpointAge.V = float64(t.Committed.Offset - t.Swept.Offset)
+	}
 	g.local.Publish()
 }
+
+// hasState reports whether a task has its contexts, or had them until it stopped.
+func hasState(t *task.Status) bool { return t.Phase != task.Recovering && t.Phase != task.Refused }
 
 // lagSeconds is the age of the oldest record that is not committed; ok is false while it is not known.
 func lagSeconds(t *task.Status, now time.Time) (seconds float64, ok bool) {

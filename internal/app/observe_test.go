@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"insolite/dashboard"
@@ -269,6 +271,11 @@ func TestHealthAndReadiness(t *testing.T) {
 	if status, body := s.admin("/healthz"); status != http.StatusOK {
 		t.Errorf("a restart is asked for where it can't help: %s", body)
 	}
+	s.until("both to be refused, with their lag", func() (string, bool) {
+		_, text := s.admin("/metrics")
+		return text, strings.Contains(text, `insolite_tasks{state="refused"} 2`) && scrape(t, text)["insolite_ingest_lag_records"] == 0 &&
+			strings.Contains(text, `insolite_checkpoint_age_records{topic="pays",partition="0"} NaN`)
+	})
 	s.service.Stop()
 }
 
@@ -311,4 +318,36 @@ func (s *served) hold(key kmsg.Key, id string, goOn <-chan struct{}) <-chan stru
 		return nil, nil, false
 	})
 	return held
+}
+
+// While a topic can't be read the instance is not ready and says why; it is not ill, and its log has two lines a partition.
+func TestATopicThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.start()
+	s.untilStatus("/readyz", http.StatusOK)
+	fault := s.broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: servedTopic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	body := s.untilBody("/readyz", "pays/0 can't be read at the moment")
+	s.untilBody("/readyz", "pays/1 can't be read at the moment")
+	if !strings.Contains(strings.ToLower(body), "authoriz") {
+		t.Errorf("no cause: %s", body)
+	}
+	s.ahead.Store(int64(2 * progressLimit))
+	if status, body := s.admin("/healthz"); status != http.StatusOK {
+		t.Errorf("ill because of what a restart does not cure: %s", body)
+	}
+	s.until("the pauses to be counted", func() (string, bool) {
+		_, text := s.admin("/metrics")
+		return text, strings.Contains(text, `insolite_ingest_fetch_pauses_total{topic="pays",reason="environment"} 2`)
+	})
+	fault.Remove()
+	s.untilStatus("/readyz", http.StatusOK)
+	s.until("the log to tell the end", func() (string, bool) {
+		log := s.log.String()
+		return log, strings.Count(log, `level=INFO msg="the partition can be read again"`) == 2
+	})
+	if log := s.log.String(); strings.Count(log, `level=WARN msg="the partition can't be read and is tried again"`) != 2 {
+		t.Error("the trouble is not told once for each partition")
+	}
+	s.service.Stop()
 }

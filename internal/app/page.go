@@ -104,7 +104,7 @@ var pagePhases = [...]string{task.Recovering: "recovering", task.Replaying: "rec
 // pageStatus is the pipeline as the page shows it.
 func (s *Service) pageStatus() dashboard.Status {
 	now := s.now()
-	st := dashboard.Status{At: now, Kafka: strings.Join(s.config.Kafka.Brokers, ", "), Problems: s.unready(s.stopping)}
+	st := dashboard.Status{At: now, Kafka: strings.Join(s.config.Kafka.Brokers, ", "), Problems: few(s.unready(s.stopping))}
 	all := s.present()
 	var sum tally
 	s.mu.Lock()
@@ -133,11 +133,22 @@ func (s *Service) pageStatus() dashboard.Status {
 	return st
 }
 
+// problemsMax is how many problems the page shows: what a broken store does to a hundred tasks is one thing to look at.
+const problemsMax = 6
+
+// few cuts a list of problems.
+func few(problems []string) []string {
+	if len(problems) <= problemsMax {
+		return problems
+	}
+	return append(problems[:problemsMax:problemsMax], fmt.Sprintf("and %d more; /readyz on the admin address has all of them", len(problems)-problemsMax))
+}
+
 func pagePartition(status *task.Status, t *tally, perSecond float64, now time.Time) dashboard.Partition {
 	p := dashboard.Partition{Topic: status.Topic, Partition: int32(status.Partition), Task: fmt.Sprintf("%s/%d", status.Topic, status.Partition),
 		Phase: pagePhases[status.Phase], EventsPerSecond: &perSecond, Late: t.late}
 	if status.End >= 0 {
-		end, lag := int64(status.End), max(0, int64(status.End-status.Position.Offset))
+		end, lag := int64(status.End), max(0, int64(status.End-max(status.Position.Offset, status.Committed.Offset)))
 		p.End, p.Lag = &end, &lag
 	}
 	if seconds, ok := lagSeconds(status, now); ok {
@@ -155,6 +166,9 @@ func pagePartition(status *task.Status, t *tally, perSecond float64, now time.Ti
 
 // pageState adds what a task remembers; the age of the copy is that of the oldest.
 func pageState(st *dashboard.State, t *task.Status, now time.Time) {
+	if !hasState(t) {
+		return
+	}
 	keys, bytes := int64(t.Contexts), t.Bytes
 	if st.Keys != nil {
 		keys, bytes = keys+*st.Keys, bytes+*st.Bytes

@@ -51,6 +51,9 @@ func (t *Task) recover(ctx context.Context) error {
 	if t.facts, err = t.o.Log.Facts(ctx); err != nil {
 		return fmt.Errorf("look at the log: %w", err)
 	}
+	if x.found { // the lag is told even of a task that is refused below
+		t.update(func(s *Status) { s.Committed, s.End = x.position, t.facts.End })
+	}
 	if t.facts.Compacted {
 		return t.refuse("set cleanup.policy=delete for the topic, or read from one that is not compacted", "the topic is compacted, so records vanish from what a replay reads")
 	}
