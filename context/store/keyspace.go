@@ -27,6 +27,7 @@ const (
 	live   = 1 << iota // the handle names a context
 	dirty              // it changed since MarkClean
 	listed             // the handle is in Keyspace.dirty
+	recent             // it changed since Cold looked at it last
 )
 
 // Keyspace is the contexts of all keys in memory.
@@ -39,6 +40,7 @@ type Keyspace struct {
 	dirty  []Handle // in the order in which they became so; may have some that are clean again
 	stale  int      // how many are dirty
 	cursor int      // of Expire
+	hand   int      // of Cold
 	swept  Ctx      // scratch of Expire
 	used   int64    // bytes of the blocks in use
 	known  map[uint64]*description
@@ -250,12 +252,35 @@ func (k *Keyspace) IsDirty(h Handle) bool { return k.metas[h].flags&dirty != 0 }
 
 func (k *Keyspace) markDirty(h Handle) {
 	m := &k.metas[h]
+	m.flags |= recent
 	if m.flags&dirty == 0 {
 		m.flags |= dirty
 		k.stale++
 		if m.flags&listed == 0 {
 			m.flags |= listed
 			k.dirty = append(k.dirty, h)
+		}
+	}
+}
+
+// Cold looks at up to max contexts, going on where it last stopped, round and round, and yields those that have not changed since it looked
+// at them last (or since they were loaded): they may be evicted when it has returned. It is the clock algorithm.
+func (k *Keyspace) Cold(max int, yield func(Handle) bool) {
+	for max = min(max, len(k.metas)); max > 0; max-- {
+		if k.hand >= len(k.metas) {
+			k.hand = 0
+		}
+		h := Handle(k.hand)
+		k.hand++
+		m := &k.metas[h]
+		switch {
+		case m.flags&live == 0:
+		case m.flags&recent != 0:
+			m.flags &^= recent
+		default:
+			if !yield(h) {
+				return
+			}
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		Store:    s.store,
 
 		AlertsTopic: s.config.Alerts, ShadowTopic: shadowTopic(s.config), DeadLettersTopic: s.config.DeadLetters, JournalTopic: journalTopic(s.config),
-		CommitInterval: s.config.CommitInterval, CheckpointInterval: s.checkpointInterval(),
+		Memory: s.memoryShare, CommitInterval: s.config.CommitInterval, CheckpointInterval: s.checkpointInterval(),
 		Rebuild: s.config.State.OnMissing == "rebuild", AcceptEngine: s.o.AcceptEngine, Start: start,
 		Now: s.now, Engine: engine.Version, Logger: s.log, Observer: r.meter,
 	})
@@ -154,4 +154,11 @@ func (s *Service) statuses() []task.Status {
 		all = append(all, r.Status())
 	}
 	return all
+}
+
+// memoryShare is what one task's contexts may take: the tasks of this instance share the memory evenly.
+func (s *Service) memoryShare() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config.State.Memory / int64(max(1, len(s.tasks)))
 }

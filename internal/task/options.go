@@ -25,6 +25,7 @@ type Options struct {
 	DeadLettersTopic string
 	JournalTopic     string
 
+	Memory             func() int64  // bytes that contexts may take in memory; those beyond are kept in the store only. nil: no limit
 	CommitInterval     time.Duration // between commits while there is output
 	CheckpointInterval time.Duration // between sweeps
 	Rebuild            bool          // a lost store is rebuilt from the log, outside the promise of exactly-once; else it is refused

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"insolite/context/checkpoint"
+	"insolite/context/store"
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/rules"
@@ -30,6 +31,7 @@ type sweep struct {
 
 	items []checkpoint.Item
 	blobs []byte
+	cold  []store.Handle // to be evicted
 }
 
 // restart gives up the sweep: the contexts that it counted are others now.
@@ -42,6 +44,9 @@ func (t *Task) sweepOn(ctx context.Context) error {
 		return nil
 	}
 	if err := t.expire(ctx); err != nil {
+		return err
+	}
+	if err := t.evict(ctx); err != nil {
 		return err
 	}
 	s := &t.sweep

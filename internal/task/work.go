@@ -285,6 +285,9 @@ func (t *Task) send(ctx context.Context) error {
 
 // commitDue reports whether it is time to commit.
 func (t *Task) commitDue() bool {
+	if t.crowded() {
+		return true
+	}
 	if t.cycle.output && (len(t.out.Alerts) >= outputAlertsMax || t.out.Bytes() >= outputBytesMax) {
 		return true
 	}

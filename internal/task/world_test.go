@@ -38,6 +38,7 @@ type world struct {
 	parts    int32
 	earliest event.Offset
 	compact  bool
+	evicts   bool   // contexts are moved out of memory now and then
 	mutation string // what is broken on purpose; empty: nothing
 }
 
@@ -101,6 +102,14 @@ func simPlans(t testing.TB) []*rules.Plan {
 
 func newWorld(plans []*rules.Plan, seed uint64) *world {
 	return &world{rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_800_000_000, 0), store: newMemory(), plans: plans, parts: 1, topicID: [16]byte{1}, faults: true}
+}
+
+// memory lets contexts stay in memory at most times, and none of them at others.
+func (w *world) memory() int64 {
+	if w.evicts && w.rand.IntN(3) == 0 {
+		return 0
+	}
+	return 1 << 40
 }
 
 // chance is true with a probability, while there are faults.
@@ -277,7 +286,7 @@ func (w *world) instance() *Task {
 	t := New(Options{
 		App: "app", Topic: "pays", Log: p, Producer: p, Group: p, Bundles: p, Store: w.store,
 		AlertsTopic: "alerts", ShadowTopic: "shadow", DeadLettersTopic: "dead", JournalTopic: "journal",
-		CommitInterval: time.Millisecond, CheckpointInterval: time.Millisecond, Start: Start{From: FromEarliest}, Now: func() time.Time { return w.now }, Engine: 1,
+		Memory: w.memory, CommitInterval: time.Millisecond, CheckpointInterval: time.Millisecond, Start: Start{From: FromEarliest}, Now: func() time.Time { return w.now }, Engine: 1,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	w.store.present, t.shareMin = t, 1
