@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"insolite/context/checkpoint"
-	"insolite/context/checkpoint/pebble"
 	"insolite/dashboard"
 	"insolite/ingest/kafka"
 	"insolite/internal/config"
@@ -169,18 +168,6 @@ func (s *Service) onStop(name string, end func(ctx context.Context) error) {
 // spawn runs work until the service stops.
 func (s *Service) spawn(work func(ctx context.Context)) {
 	s.wait.Go(func() { work(s.stopping) })
-}
-
-func (s *Service) openStore(context.Context) error {
-	store, err := pebble.Open(pebble.Options{Dir: s.config.State.Path, Log: func(format string, args ...any) {
-		s.log.Warn("checkpoint store", "error", fmt.Sprintf(format, args...))
-	}})
-	if err != nil {
-		return fmt.Errorf("open the checkpoint store: %w", err)
-	}
-	s.store = store
-	s.onStop("checkpoint store", func(context.Context) error { return store.Close() })
-	return nil
 }
 
 func (s *Service) connect(ctx context.Context) error {

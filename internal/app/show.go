@@ -30,8 +30,8 @@ func Version() (version, revision string) {
 func showConfig(c *config.Config) []byte {
 	type object = map[string]any
 	k := object{"brokers": c.Kafka.Brokers, "static_id": c.Kafka.StaticID, "topics": object{"partitions": c.Kafka.Topics.Partitions, "replication": c.Kafka.Topics.Replication}}
-	if t := c.Kafka.TLS; t != nil {
-		k["tls"] = object{"ca": t.CA, "cert": t.Cert, "key": t.Key, "server_name": t.ServerName} // names of files
+	if c.Kafka.TLS != nil {
+		k["tls"] = showTLS(c.Kafka.TLS)
 	}
 	if l := c.Kafka.SASL; l != nil {
 		k["sasl"] = object{"mechanism": l.Mechanism, "username": config.Secret(l.Username), "password": l.Password, "token_file": l.TokenFile}
@@ -56,11 +56,31 @@ func showConfig(c *config.Config) []byte {
 		"path": c.Path, "app": c.App, "kafka": k, "sources": sources, "lookups": lookups, "rules": c.Rules,
 		"alerts": object{"topic": c.Alerts}, "dead_letters": object{"topic": c.DeadLetters},
 		"delivery":  object{"mode": delivery, "commit_interval": c.CommitInterval.String()},
-		"state":     object{"pebble": object{"path": c.State.Path}, "checkpoint_interval": c.State.CheckpointInterval.String(), "memory": c.State.Memory, "on_missing": c.State.OnMissing},
+		"state":     showState(&c.State),
 		"dashboard": object{"listen": c.Dashboard}, "admin": object{"listen": c.Admin},
 	}, "", "  ")
 	if err != nil {
 		return []byte(err.Error())
 	}
 	return append(text, '\n')
+}
+
+func showTLS(t *config.TLS) map[string]any { // names of files
+	return map[string]any{"ca": t.CA, "cert": t.Cert, "key": t.Key, "server_name": t.ServerName}
+}
+
+func showState(s *config.State) map[string]any {
+	state := map[string]any{"checkpoint_interval": s.CheckpointInterval.String(), "memory": s.Memory, "on_missing": s.OnMissing}
+	r := s.Redis
+	if r == nil {
+		state["store"], state["pebble"] = "pebble", map[string]any{"path": s.Path}
+		return state
+	}
+	shown := map[string]any{"addresses": r.Addresses, "username": config.Secret(r.Username), "password": r.Password, "cluster": r.Cluster,
+		"sentinel_master": r.SentinelMaster, "sentinel_username": config.Secret(r.SentinelUsername), "sentinel_password": r.SentinelPassword}
+	if r.TLS != nil {
+		shown["tls"] = showTLS(r.TLS)
+	}
+	state["store"], state["redis"] = "redis", shown
+	return state
 }

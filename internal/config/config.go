@@ -72,9 +72,22 @@ type Topics struct{ Partitions, Replication int64 }
 // State says where contexts are kept.
 type State struct {
 	Path               string // folder of the pebble store
+	Redis              *Redis // the store, when it is Redis; else pebble
 	CheckpointInterval time.Duration
 	Memory             int64  // bytes of contexts in memory
 	OnMissing          string // refuse or rebuild
+}
+
+// Redis says where the servers are and how to log in.
+type Redis struct {
+	Addresses        []string // of the server, of some nodes of the Cluster, or of the Sentinels
+	Username         string
+	Password         Secret
+	TLS              *TLS
+	Cluster          bool
+	SentinelMaster   string // name of the master that the Sentinels know; empty: no Sentinels
+	SentinelUsername string
+	SentinelPassword Secret
 }
 
 // Lookup is a list or, with a key, a table.

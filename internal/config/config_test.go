@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +55,7 @@ func TestWholeFile(t *testing.T) {
 	got := fmt.Sprintf("%s %v %v %s %v %v %s %s %v %v %+v %s %s", c.App, c.Kafka.Brokers, *c.Kafka.SASL, c.Sources[0].Name, c.Lookups[0].File, c.Rules, c.Alerts, c.DeadLetters,
 		c.ExactlyOnce, c.CommitInterval, c.State, c.Dashboard, c.Admin)
 	want := "shop [a:9092 b:9092] {PLAIN u *** } pay /etc/i/lists/vpn.txt [/etc/i/rules] shop.alerts shop.dead-letters " +
-		"false 20ms {Path:/var/x CheckpointInterval:5s Memory:2147483648 OnMissing:refuse} 127.0.0.1:8080 :9090"
+		"false 20ms {Path:/var/x Redis:<nil> CheckpointInterval:5s Memory:2147483648 OnMissing:refuse} 127.0.0.1:8080 :9090"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -109,7 +111,16 @@ func TestBrokenFiles(t *testing.T) {
 		{"rules: [rules/]", "rules: 5", `insolite.yaml:10:8: "rules" is a list of strings, this is an int; write [ ] around it or a dash before each item`},
 		{"at_least_once", "at_most_once", `insolite.yaml:11:11: unknown delivery "at_most_once"; did you mean "at_least_once"?`},
 		{"20ms", "\"${env:PW}\"", `insolite.yaml:12:18: "***" is not a duration: a number is missing; write it as in 90s, 1h30m, 30d, 8w`},
-		{"store: pebble,", "store: redis,", `insolite.yaml:13:16: store redis is not supported yet; use pebble`},
+		{"store: pebble,", "store: redis,", `insolite.yaml:13:16: store redis needs the servers; add them, as in redis: {addresses: [localhost:6379]}`},
+		{"store: pebble,", "store: reddis,", `insolite.yaml:13:16: unknown store "reddis"; did you mean "redis"?`},
+		{"store: pebble,", "redis: {addresses: [a:1]},", `insolite.yaml:13:9: redis is set, but contexts go to pebble; add store: redis, or take it out`},
+		{"store: pebble,", "store: redis, redis: {},", `insolite.yaml:13:30: redis has no "addresses"; add it, as in addresses: [localhost:6379]`},
+		{"store: pebble,", "store: redis, redis: {addresses: [a]},", `insolite.yaml:13:43: "a" is no address of a server; write host:port, as in localhost:6379`},
+		{"store: pebble,", "store: redis, redis: {addresses: [a:1, b:1]},", `insolite.yaml:13:42: several addresses are nodes of a Cluster or Sentinels; add cluster: true or sentinel_master: NAME, or name one server`},
+		{"store: pebble,", "store: redis, redis: {addresses: [a:1], cluster: true, sentinel_master: m},", `insolite.yaml:13:64: a Cluster has no Sentinels; take out cluster or sentinel_master`},
+		{"store: pebble,", "store: redis, redis: {addresses: [a:1], sentinel_password: x},", `insolite.yaml:13:30: there is a login for Sentinels, but no sentinel_master; add its name`},
+		{"store: pebble,", "store: redis, redis: {addresses: [a:1], pasword: x},", `insolite.yaml:13:49: unknown field "pasword" in redis; did you mean "password"?`},
+		{"store: pebble,", "store: redis, redis: {addresses: [a:1], password: 12345},", `insolite.yaml:13:59: "password" is a string, this is an int; put it in quotes: "***"`},
 		{"2GiB", "lots", `insolite.yaml:13:81: "lots" is not a size; write it as in 512MiB or 1GiB`},
 		{`":9090"`, "9090", `insolite.yaml:14:17: "listen" is a string, this is an int; put it in quotes: "9090"`},
 		{`":9090"`, "localhost", `insolite.yaml:14:17: "localhost" is no address; write host:port, as in 127.0.0.1:9090`},
@@ -124,5 +135,36 @@ func TestBrokenFiles(t *testing.T) {
 	}
 	if _, got := load("", nil); got != "insolite.yaml: the configuration is empty; begin with version: 1, kafka and sources" {
 		t.Error(got)
+	}
+}
+
+func TestRedis(t *testing.T) {
+	file := strings.Replace(whole, "store: pebble,", `store: redis, redis: {addresses: [a:1, b:1], cluster: true, username: u, password: "${env:PW}", tls: {ca: ca.pem}},`, 1)
+	for name, c := range map[string]struct {
+		text string
+		env  map[string]string
+		want string
+	}{
+		"file": {file, nil, "{Addresses:[a:1 b:1] Username:u Password:*** TLS:ca.pem Cluster:true SentinelMaster: SentinelUsername: SentinelPassword:***}"},
+		"environment": {whole, map[string]string{"INSOLITE_STATE_STORE": "redis", "INSOLITE_STATE_REDIS_ADDRESSES": "s:1,s:2", "INSOLITE_STATE_REDIS_SENTINEL_MASTER": "m",
+			"INSOLITE_STATE_REDIS_SENTINEL_PASSWORD": "hunter3", "INSOLITE_STATE_REDIS_TLS_CA": "/ca.pem", "INSOLITE_STATE_REDIS_CLUSTER": "false"},
+			"{Addresses:[s:1 s:2] Username: Password:*** TLS:ca.pem Cluster:false SentinelMaster:m SentinelUsername: SentinelPassword:***}"},
+	} {
+		env := map[string]string{"PW": "hunter2"}
+		maps.Copy(env, c.env)
+		got, problems := load(c.text, env)
+		if problems != "" {
+			t.Errorf("%s: %s", name, problems)
+			continue
+		}
+		r := *got.State.Redis
+		ca := filepath.Base(r.TLS.CA)
+		r.TLS = nil
+		if text := strings.Replace(fmt.Sprintf("%+v", r), "TLS:<nil>", "TLS:"+ca, 1); text != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, text, c.want)
+		}
+		if pw := r.Password.Reveal() + r.SentinelPassword.Reveal(); pw != "hunter2" && pw != "hunter3" {
+			t.Errorf("%s: the passwords are %q", name, pw)
+		}
 	}
 }

@@ -27,6 +27,10 @@ var scalars = [...]struct {
 	{"alerts.topic", yamldoc.String}, {"dead_letters.topic", yamldoc.String},
 	{"state.store", yamldoc.String}, {"state.pebble.path", yamldoc.String}, {"state.checkpoint_interval", yamldoc.String}, {"state.memory", yamldoc.String},
 	{"state.on_missing", yamldoc.String},
+	{"state.redis.addresses", yamldoc.Seq}, {"state.redis.username", yamldoc.String}, {"state.redis.password", yamldoc.String},
+	{"state.redis.tls.ca", yamldoc.String}, {"state.redis.tls.cert", yamldoc.String}, {"state.redis.tls.key", yamldoc.String}, {"state.redis.tls.server_name", yamldoc.String},
+	{"state.redis.cluster", yamldoc.Bool}, {"state.redis.sentinel_master", yamldoc.String},
+	{"state.redis.sentinel_username", yamldoc.String}, {"state.redis.sentinel_password", yamldoc.String},
 	{"dashboard.listen", yamldoc.String}, {"admin.listen", yamldoc.String},
 }
 
@@ -49,7 +53,7 @@ func Load(path string, o Options) (*Config, *diag.List) {
 		l.list.Errorf(diag.Position{File: path}, "the configuration cannot be read: %v; name it with --config", err)
 		return nil, l.list
 	}
-	doc, ok := yamldoc.Parse(path, data, l.list, "password")
+	doc, ok := yamldoc.Parse(path, data, l.list, "password", "sentinel_password")
 	if ok && doc.Root == nil {
 		l.list.Errorf(diag.Position{File: path}, "the configuration is empty; begin with version: 1, kafka and sources")
 	}
@@ -173,10 +177,7 @@ func (l *loader) kafka(m *yamldoc.Map) (k Kafka) {
 			n.Errorf("%q is no address of a broker; write host:port, as in localhost:9092", n.Text)
 		}
 	}
-	if t := m.Map("tls", "tls"); t != nil {
-		k.TLS = &TLS{CA: l.path(t.String("ca")), Cert: l.path(t.String("cert")), Key: l.path(t.String("key")), ServerName: t.String("server_name")}
-		t.Done()
-	}
+	k.TLS = l.tls(m)
 	if s := m.Map("sasl", "sasl"); s != nil {
 		k.SASL = &SASL{Mechanism: s.OneOf("mechanism", "PLAIN", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"),
 			Username: s.String("username"), Password: Secret(s.String("password")), TokenFile: l.path(s.String("token_file"))}
@@ -191,6 +192,15 @@ func (l *loader) kafka(m *yamldoc.Map) (k Kafka) {
 	return k
 }
 
+func (l *loader) tls(m *yamldoc.Map) *TLS {
+	t := m.Map("tls", "tls")
+	if t == nil {
+		return nil
+	}
+	defer t.Done()
+	return &TLS{CA: l.path(t.String("ca")), Cert: l.path(t.String("cert")), Key: l.path(t.String("key")), ServerName: t.String("server_name")}
+}
+
 func (l *loader) lookups(n *yamldoc.Node) (out []Lookup) {
 	if n.Map("lookups") == nil {
 		return nil
@@ -202,21 +212,6 @@ func (l *loader) lookups(n *yamldoc.Node) (out []Lookup) {
 		m.Done()
 	}
 	return out
-}
-
-func (l *loader) state(m *yamldoc.Map) State {
-	if n := m.Get("store"); n != nil && n.Text == "redis" {
-		n.Errorf("store redis is not supported yet; use pebble")
-	} else {
-		m.OneOf("store", "pebble", "pebble")
-	}
-	m.Unsupported("redis")
-	p := m.Map("pebble", "pebble")
-	s := State{Path: l.path(text(p, "path", "data")), CheckpointInterval: m.Duration("checkpoint_interval", 10*time.Second),
-		Memory: m.Bytes("memory", 1<<30), OnMissing: m.OneOf("on_missing", "refuse", "refuse", "rebuild")}
-	p.Done()
-	m.Done()
-	return s
 }
 
 // override lets the environment go before the file. A value from there is read and checked like one that stands in the file.
