@@ -42,12 +42,12 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	}
 	var failures []error
 	for _, addr := range opts.Brokers {
-		err := try(ctx, addr, conf)
+		_, err := versionsOf(ctx, addr, conf)
 		if err == nil {
 			failures = nil
 			break
 		}
-		failures = append(failures, fmt.Errorf("broker %s: %w; %s", addr, err, cure(err)))
+		failures = append(failures, fmt.Errorf("broker %s: %w; %s", addr, err, Cure(err)))
 	}
 	if failures != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", errors.Join(failures...))
@@ -59,31 +59,8 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	return &Client{opts: opts, conf: conf, meta: meta, conns: conns{conf: conf}}, nil
 }
 
-// try opens and closes a connection. An open cannot be interrupted, so a ctx that ends leaves it behind for at most the request timeout.
-func try(ctx context.Context, addr string, conf *sarama.Config) error {
-	b := sarama.NewBroker(addr)
-	if err := b.Open(conf); err != nil {
-		return err
-	}
-	result := make(chan error, 1)
-	go func() {
-		_, err := b.Connected()
-		if err == nil {
-			_, err = b.ApiVersions(&sarama.ApiVersionsRequest{})
-		}
-		_ = b.Close()
-		result <- err
-	}()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case err := <-result:
-		return err
-	}
-}
-
-// cure says what to do about an error of a connection.
-func cure(err error) string {
+// Cure says what to do about an error of a connection.
+func Cure(err error) string {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "refused"):

@@ -5,8 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -30,6 +33,9 @@ type Topic struct {
 	LogAppendTime   bool // the broker sets the records' timestamps, else the producers do
 	Keeps           bool // nothing of it is ever deleted: neither compacted nor limited in age or size
 	MaxMessageBytes int  // the largest batch that the topic takes; 0: not known
+
+	Retention      time.Duration // older records are deleted; -1: age deletes nothing
+	RetentionBytes int64         // of a partition; what is beyond is deleted, the oldest first; -1: size deletes nothing
 }
 
 // EnsureTopic creates a topic unless it is there, whatever it looks like then, and returns when every partition has a leader.
@@ -155,22 +161,29 @@ func (c *Client) describeConfig(b *sarama.Broker, t *Topic) error {
 	if code := sarama.KError(r.Resources[0].ErrorCode); code != sarama.ErrNoError {
 		return code
 	}
-	limits := 0
+	deletes := true
+	t.Retention, t.RetentionBytes = -1, -1
 	for _, e := range r.Resources[0].Configs {
+		n, err := strconv.ParseInt(e.Value, 10, 64)
+		switch {
+		case e.Name == "retention.ms" && err == nil && n >= 0 && n <= math.MaxInt64/int64(time.Millisecond): // more than that is for ever
+			t.Retention = time.Duration(n) * time.Millisecond
+		case e.Name == "retention.bytes" && err == nil && n >= 0:
+			t.RetentionBytes = n
+		}
 		switch e.Name {
-		case "retention.ms", "retention.bytes":
-			if e.Value != "-1" {
-				limits++
-			}
 		case "cleanup.policy":
-			t.Compacted = e.Value == "compact" || e.Value == "compact,delete" || e.Value == "delete,compact"
+			t.Compacted, deletes = strings.Contains(e.Value, "compact"), strings.Contains(e.Value, "delete")
 		case "message.timestamp.type":
 			t.LogAppendTime = e.Value == "LogAppendTime"
 		case "max.message.bytes":
 			t.MaxMessageBytes, _ = strconv.Atoi(e.Value) // 0 where it is no number
 		}
 	}
-	t.Keeps = !t.Compacted && limits == 0
+	if !deletes {
+		t.Retention, t.RetentionBytes = -1, -1
+	}
+	t.Keeps = !t.Compacted && t.Retention < 0 && t.RetentionBytes < 0
 	return nil
 }
 

@@ -26,8 +26,17 @@ type Transaction struct {
 
 // NewTransaction makes the producer of the task that reads a partition; its transactional id is app/topic/partition. Call Init first.
 func (c *Client) NewTransaction(topic string, partition event.Partition) *Transaction {
-	id := fmt.Sprintf("%s/%s/%d", c.opts.App, topic, partition)
-	t := &Transaction{writer: c.newWriter(&id), id: id, task: TopicPartition{topic, partition}}
+	return c.newTransaction(fmt.Sprintf("%s/%s/%d", c.opts.App, topic, partition), TopicPartition{topic, partition})
+}
+
+// NewNamedTransaction makes a producer that belongs to no task and sends no offsets; its transactional id is app/name, which is never a
+// task's. Call Init first.
+func (c *Client) NewNamedTransaction(name string) *Transaction {
+	return c.newTransaction(c.opts.App+"/"+name, TopicPartition{})
+}
+
+func (c *Client) newTransaction(id string, task TopicPartition) *Transaction {
+	t := &Transaction{writer: c.newWriter(&id), id: id, task: task}
 	t.failed = &DoubtError{ID: id, Op: "begin", Err: errors.New("the producer has no identity yet; call Init")}
 	return t
 }
