@@ -1,9 +1,9 @@
 // Package deadletter is the record of the dead-letters topic: a record that is no event, or not one that can be trusted, as it came, and
 // in further headers what was wrong with it.
 //
-// [Letter] says all of it and [Letter.Encode] gives the record to produce. It is a function of the letter, so a replay repeats the same
+// [Letter] says all of it and [Letter.Encode] gives the record to produce, which [Decode] reads. It is a function of the letter, so a replay repeats the same
 // bytes, and it never exceeds [BytesMax], so that no record of the input can be too large to be put aside. docs/dead-letters.md tells
-// operators what they see.
+// operators what they see. [Letter.Redriven] is the way back, and a [Mark] says that it was taken.
 //
 // The package does no I/O; all of it may be used concurrently.
 package deadletter
