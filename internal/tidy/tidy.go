@@ -29,7 +29,7 @@ var layers = map[string]int{
 	"context/store": 2, "context/checkpoint/pebble": 2, "context/checkpoint/redis": 2, "context/checkpoint/checkpointtest": 2, "rules/expr": 2, "ingest/decode": 2, "internal/source": 2,
 	"rules": 3, "ingest/kafka": 3, "ingest/replay": 3,
 	"alerts": 4, "dashboard/ui": 4,
-	"internal/engine": 5, "internal/journal": 1, "internal/bundle": 1, "internal/deadletter": 2, "internal/task": 6, "alerts/sink": 5, "dashboard": 5, "loadgen": 5,
+	"internal/engine": 5, "internal/journal": 1, "internal/bundle": 1, "internal/deadletter": 2, "internal/redrive": 4, "internal/task": 6, "alerts/sink": 5, "dashboard": 5, "loadgen": 5,
 	"internal/backtest": 6, "internal/meter": 6, "internal/config": 6,
 	"rules/ruletest": 7, "internal/app": 7,
 	"cmd/detector":       8,
