@@ -119,6 +119,9 @@ func (s *Service) pageStatus() dashboard.Status {
 		sum.add(&t)
 		pageState(&st.State, &status, now)
 	}
+	if st.State.Bytes != nil {
+		st.State.BytesMax = &s.config.State.Memory
+	}
 	st.Partitions = s.addOthers(st.Partitions)
 	if len(all) > 0 {
 		st.EventsPerSecond = &total
