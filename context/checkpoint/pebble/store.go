@@ -130,7 +130,8 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		CacheSize:             s.opts.CacheBytes + 2*int64(s.opts.memTable), // pebble takes its memtables out of the cache
 		MemTableSize:          s.opts.memTable,
 		FormatMajorVersion:    pebble.FormatTableFormatV6, // fixed: a newer pebble must not make going back impossible by itself
-		L0CompactionThreshold: 2,
+		L0CompactionThreshold: 4,                          // with the larger base level a sweep is rewritten less often, and a load reads as few tables as before
+		LBaseMaxBytes:         1 << 30,
 		MaxOpenFiles:          500,
 		WALBytesPerSync:       512 << 10, // so that a Flip's sync does not find a whole sweep
 		Logger:                logger{s},
@@ -140,6 +141,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 				s.opts.Log("checkpoint store %s: damaged file %s: %v", s.opts.Dir, i.Path, i.Details)
 			},
 		},
+	}
+	for i := range o.TargetFileSizes {
+		o.TargetFileSizes[i] = 32 << 20
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 8 << 10
