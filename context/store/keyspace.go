@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"unsafe"
 
 	"github.com/zeebo/xxh3"
 
@@ -32,24 +33,23 @@ const (
 
 // Keyspace is the contexts of all keys in memory.
 type Keyspace struct {
-	layout *Layout
-	table  table
-	metas  []meta
-	free   []Handle
-	slabs  []slab
-	dirty  []Handle // in the order in which they became so; may have some that are clean again
-	stale  int      // how many are dirty
-	cursor int      // of Expire
-	hand   int      // of Cold
-	swept  Ctx      // scratch of Expire
-	used   int64    // bytes of the blocks in use
-	known  map[uint64]*description
-	lines  [64]uint32 // scratch of Touch
-	blocks [64][]byte
-	sink   uint64
-	evict  uint64
-	expire uint64
-	moved  uint64
+	layout  *Layout
+	table   table
+	metas   []meta
+	free    []Handle
+	slabs   []slab
+	dirty   []Handle // in the order in which they became so; may have some that are clean again
+	stale   int      // how many are dirty
+	cursor  int      // of Expire
+	hand    int      // of Cold
+	swept   Ctx      // scratch of Expire
+	used    int64    // bytes of the blocks in use
+	known   map[uint64]*description
+	handles [64]Handle // scratch of Touch
+	blocks  [64][]byte
+	evict   uint64
+	expire  uint64
+	moved   uint64
 }
 
 // New returns an empty keyspace.
@@ -78,49 +78,46 @@ func (k *Keyspace) Bytes() int64 {
 	return k.used + int64(len(k.metas))*metaBytes + int64(len(k.table.places))*8
 }
 
-// Touch brings the contexts of up to 64 keys into the cache. The loads of one key do not wait for those of another, so a batch's cache
-// misses overlap.
+// Touch brings the contexts of keys into the cache. It only asks for memory where it can, so that the cache misses of a batch overlap.
 func (k *Keyspace) Touch(hashes []uint64) {
 	for len(hashes) > 0 {
-		n := min(len(hashes), len(k.lines))
+		n := min(len(hashes), len(k.handles))
 		k.touch(hashes[:n])
 		hashes = hashes[n:]
 	}
 }
 
 func (k *Keyspace) touch(hashes []uint64) {
-	for i, hash := range hashes {
-		k.lines[i] = uint32(k.table.places[fingerprint(hash)&k.table.mask])
+	for _, hash := range hashes {
+		prefetch((*byte)(unsafe.Pointer(&k.table.places[fingerprint(hash)&k.table.mask])), 8)
 	}
-	sum := uint64(0)
-	for i := range hashes {
-		if h := k.lines[i]; h != 0 {
-			sum += uint64(k.metas[h-1].block)
+	n := 0
+	for _, hash := range hashes {
+		if h := Handle(k.table.places[fingerprint(hash)&k.table.mask]); h != 0 {
+			k.handles[n] = h - 1
+			prefetch((*byte)(unsafe.Pointer(&k.metas[h-1])), int(unsafe.Sizeof(meta{})))
+			n++
 		}
 	}
-	for i := range hashes {
-		var b []byte
-		if h := k.lines[i]; h != 0 && k.metas[h-1].flags&live != 0 {
-			b = k.block(Handle(h - 1))
-			for at := 0; at < k.layout.tails; at += 64 {
-				sum += uint64(b[at])
-			}
-			sum += uint64(b[min(k.layout.tails, len(b)-1)]) // the key
-		}
+	fixed := k.layout.tails + 16 // a key of usual length
+	for i, h := range k.handles[:n] {
+		b := k.block(h)
 		k.blocks[i] = b
+		prefetch(unsafe.SliceData(b), min(fixed, len(b)))
 	}
-	for _, b := range k.blocks[:len(hashes)] {
-		if b == nil {
-			continue
-		}
-		for i := range k.layout.hot {
-			c := &k.layout.hot[i]
-			if at := int(le.Uint32(b[c.dir:])) + c.cell.Hot(b[c.head:]); at < len(b) {
-				sum += uint64(b[at])
-			}
+	for _, b := range k.blocks[:n] {
+		k.layout.touchTails(b)
+	}
+}
+
+// touchTails asks for the places in the tails that the next event changes most likely.
+func (l *Layout) touchTails(b []byte) {
+	for i := range l.hot {
+		c := &l.hot[i]
+		if at := int(le.Uint32(b[c.dir:])) + c.cell.Hot(b[c.head:]); at < len(b) {
+			prefetch(&b[at], 1)
 		}
 	}
-	k.sink += sum
 }
 
 // Find returns the handle of a key's context in memory.
