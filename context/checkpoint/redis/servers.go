@@ -37,6 +37,9 @@ func (s *Store) checkTask(ctx context.Context, key string) error {
 
 func (s *Store) checkServer(ctx context.Context, c *redis.Client) error {
 	text, err := c.Info(ctx).Result()
+	if err != nil && answer(err) == "" && ctx.Err() == nil {
+		return fmt.Errorf("%w; see that it runs there, and that state.redis.tls is set if it speaks TLS, and only then", s.told(err))
+	}
 	if err != nil {
 		return s.told(err)
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -35,11 +37,19 @@ type Store struct {
 
 var _ checkpoint.Store = (*Store)(nil)
 
+// quiet silences the client's own log, which goes to the standard error: what it tells, the errors of calls tell too.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) }) // it is one for the process
+
 // Open connects, and refuses servers that cannot keep checkpoints.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.Log == nil {
 		opts.Log = func(string, ...any) {}
 	}
+	silence()
 	s := &Store{opts: opts}
 	err := opts.check()
 	if err == nil {
@@ -66,20 +76,23 @@ func (o *Options) check() error {
 	return nil
 }
 
+// dialTimeout is for a server of one's own network; a host that is gone must not hold a task for long.
+const dialTimeout = 2 * time.Second
+
 // connect makes the client. It sends a command up to four times within some seconds, which the scripts allow. Nothing but the scripts' own
 // commands and what a login needs is sent, so that an ACL user can be narrow.
 func connect(o *Options) redis.UniversalClient {
 	switch {
 	case o.Cluster:
 		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: o.Addresses, Username: o.Username, Password: o.Password, TLSConfig: o.TLS,
-			Protocol: 2, ContextTimeoutEnabled: true, DisableIdentity: true})
+			DialTimeout: dialTimeout, DialerRetries: 1, Protocol: 2, ContextTimeoutEnabled: true, DisableIdentity: true})
 	case o.SentinelMaster != "":
 		return redis.NewFailoverClient(&redis.FailoverOptions{SentinelAddrs: o.Addresses, MasterName: o.SentinelMaster, Username: o.Username, Password: o.Password,
 			SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword, TLSConfig: o.TLS,
-			Protocol: 2, ContextTimeoutEnabled: true, DisableIdentity: true})
+			DialTimeout: dialTimeout, Protocol: 2, ContextTimeoutEnabled: true, DisableIdentity: true})
 	}
 	return redis.NewClient(&redis.Options{Addr: o.Addresses[0], Username: o.Username, Password: o.Password, TLSConfig: o.TLS,
-		Protocol: 2, ContextTimeoutEnabled: true, DisableIdentity: true})
+		DialTimeout: dialTimeout, DialerRetries: 1, Protocol: 2, ContextTimeoutEnabled: true, DisableIdentity: true})
 }
 
 // name is how errors call the store.
