@@ -97,7 +97,7 @@ func Open(opts Options) (*Store, error) {
 		opts.CacheBytes = 32 << 20
 	}
 	if opts.MinFreeBytes == 0 {
-		opts.MinFreeBytes = 128 << 20
+		opts.MinFreeBytes = FreeBytesMin
 	}
 	if opts.Log == nil {
 		opts.Log = func(string, ...any) {}
@@ -158,7 +158,7 @@ var errForeign = errors.New("the folder holds a pebble database of another progr
 // openError names the cure of what commonly keeps a database from opening.
 func openError(dir string, err error) error {
 	switch {
-	case errors.Is(err, syscall.EAGAIN), err.Error() == "lock held by current process":
+	case inUse(err):
 		return fmt.Errorf("open checkpoint store %s: it is in use, %s is locked: %w; stop the other instance, or give each its own state.pebble.path",
 			dir, filepath.Join(dir, "LOCK"), err)
 	case strings.Contains(err.Error(), "merger name"):
