@@ -18,7 +18,7 @@ func Apply(ctx context.Context, p *Project, log *slog.Logger) (event.Offset, err
 	defer func() { _ = client.Close() }() // what was published is acknowledged
 	producer := client.NewProducer()
 	defer producer.Close()
-	topic := bundlesTopic(p.Config)
+	topic := p.Config.BundlesTopic()
 	if _, err := client.EnsureTopic(ctx, bundlesSpec(p.Config)); err != nil {
 		return 0, fmt.Errorf("create topic %s: %w", topic, err)
 	}

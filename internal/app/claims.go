@@ -34,11 +34,11 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		App: s.config.App, Topic: claim.Topic, Partition: claim.Partition,
 		Log:      r.log,
 		Producer: s.producerOf(claim),
-		Group:    &taskGroup{client: s.client, claim: claim, journal: journalTopic(s.config), name: fmt.Sprintf("%s/%s/%d", s.config.App, claim.Topic, claim.Partition)},
+		Group:    &taskGroup{client: s.client, claim: claim, journal: s.config.JournalTopic(), name: fmt.Sprintf("%s/%s/%d", s.config.App, claim.Topic, claim.Partition)},
 		Bundles:  topicBundles{s.bundles, claim.Topic},
 		Store:    s.store,
 
-		AlertsTopic: s.config.Alerts, ShadowTopic: shadowTopic(s.config), DeadLettersTopic: s.config.DeadLetters, JournalTopic: journalTopic(s.config),
+		AlertsTopic: s.config.Alerts, ShadowTopic: s.config.ShadowTopic(), DeadLettersTopic: s.config.DeadLetters, JournalTopic: s.config.JournalTopic(),
 		Memory: s.memoryShare, CommitInterval: s.config.CommitInterval, CheckpointInterval: s.checkpointInterval(),
 		Rebuild: s.config.State.OnMissing == "rebuild", AcceptEngine: s.o.AcceptEngine, Start: start,
 		Now: s.now, Engine: engine.Version, Logger: s.log, Observer: r.meter,
@@ -110,7 +110,7 @@ func (s *Service) producerOf(claim *kafka.Claim) task.Producer {
 		return &exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition)}
 	}
 	return &atLeastOnce{client: s.client, exactlyOnce: exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition)},
-		p: s.client.NewProducer(), journal: journalTopic(s.config)}
+		p: s.client.NewProducer(), journal: s.config.JournalTopic()}
 }
 
 // drainCheckpoints is how often a service that drains checkpoints: it is over when that is complete.

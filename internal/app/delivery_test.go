@@ -163,7 +163,7 @@ func stoppedInOrder(r *rig) {
 func (r *rig) closed() {
 	r.t.Helper()
 	c := r.project.Config
-	for _, topic := range []string{c.Alerts, c.DeadLetters, journalTopic(c)} {
+	for _, topic := range []string{c.Alerts, c.DeadLetters, c.JournalTopic()} {
 		d, err := r.client.DescribeTopic(r.t.Context(), topic)
 		if err != nil {
 			r.t.Fatal(err)
@@ -327,7 +327,7 @@ func refusedAndCured(r *rig) {
 	before = len(r.visible(c.Alerts))
 	r.java("testdata/Admin.java", c.Kafka.Brokers[0], "grow", r.topic(), fmt.Sprint(rigPartitions+1))
 	refused(fmt.Sprintf("the topic has %d partitions, at the checkpoint it had %d", rigPartitions+1, rigPartitions))
-	r.java("testdata/Admin.java", c.Kafka.Brokers[0], "set", journalTopic(c), "cleanup.policy", "delete")
+	r.java("testdata/Admin.java", c.Kafka.Brokers[0], "set", c.JournalTopic(), "cleanup.policy", "delete")
 	refused("loses entries with time")
 }
 

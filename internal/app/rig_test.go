@@ -249,13 +249,13 @@ func (r *rig) expected() (alerts, dead []string) {
 // journalled reads from the journal, by partition, which rules came into force where. The first ones are those of the first start.
 func (r *rig) journalled() [][]activation {
 	r.t.Helper()
-	all := newBundles(r.client, nil, bundlesTopic(r.project.Config), discard)
+	all := newBundles(r.client, nil, r.project.Config.BundlesTopic(), discard)
 	if err := all.refresh(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
 	out := make([][]activation, rigPartitions)
 	for p := range out {
-		g := &taskGroup{client: r.client, journal: journalTopic(r.project.Config), name: fmt.Sprintf("%s/%s/%d", r.project.Config.App, r.topic(), p)}
+		g := &taskGroup{client: r.client, journal: r.project.Config.JournalTopic(), name: fmt.Sprintf("%s/%s/%d", r.project.Config.App, r.topic(), p)}
 		entries, err := g.Journal(r.t.Context())
 		if err != nil || len(entries) == 0 {
 			r.t.Fatalf("the journal of partition %d has %d entries: %v", p, len(entries), err)

@@ -198,7 +198,7 @@ func KafkaOptions(c *config.Config) kafka.Options {
 
 // publishRules makes the rules on disk a bundle when the topic has never seen them; otherwise the topic's newest bundle goes before the disk.
 func (s *Service) publishRules(ctx context.Context) error {
-	s.bundles = newBundles(s.client, s.producer, bundlesTopic(s.config), s.log)
+	s.bundles = newBundles(s.client, s.producer, s.config.BundlesTopic(), s.log)
 	if err := s.bundles.refresh(ctx); err != nil {
 		return err
 	}

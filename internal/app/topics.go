@@ -12,18 +12,13 @@ import (
 	"insolite/internal/deadletter"
 )
 
-// The names of our own topics.
-func journalTopic(c *config.Config) string { return c.App + ".journal" }
-func bundlesTopic(c *config.Config) string { return c.App + ".bundles" }
-func shadowTopic(c *config.Config) string  { return c.Alerts + ".shadow" }
-
 // prepareTopics creates what is missing of our own topics, and sees that the sources' are there.
 func (s *Service) prepareTopics(ctx context.Context) error {
 	c := s.config
 	for _, spec := range []kafka.TopicSpec{
-		{Name: c.Alerts, Partitions: int(c.Kafka.Topics.Partitions)}, {Name: shadowTopic(c), Partitions: int(c.Kafka.Topics.Partitions)},
+		{Name: c.Alerts, Partitions: int(c.Kafka.Topics.Partitions)}, {Name: c.ShadowTopic(), Partitions: int(c.Kafka.Topics.Partitions)},
 		{Name: c.DeadLetters, Partitions: int(c.Kafka.Topics.Partitions)},
-		{Name: journalTopic(c), Partitions: 1, Config: map[string]string{"cleanup.policy": "compact"}}, bundlesSpec(c),
+		{Name: c.JournalTopic(), Partitions: 1, Config: map[string]string{"cleanup.policy": "compact"}}, bundlesSpec(c),
 	} {
 		spec.Replication = int(c.Kafka.Topics.Replication)
 		created, err := s.client.EnsureTopic(ctx, spec)
@@ -48,20 +43,17 @@ func (s *Service) prepareTopics(ctx context.Context) error {
 	return nil
 }
 
-// recordBytesMax is the largest batch that our own topics have to take: a dead letter with what Kafka writes around it.
-const recordBytesMax = deadletter.BytesMax + 1<<10
-
 // checkTopic sees that a topic of our own which was there before can be what it has to be.
 func (s *Service) checkTopic(ctx context.Context, spec kafka.TopicSpec) error {
 	topic, err := s.client.DescribeTopic(ctx, spec.Name)
 	switch {
 	case err != nil:
 		return err
-	case topic.MaxMessageBytes > 0 && topic.MaxMessageBytes < recordBytesMax:
-		return fmt.Errorf("topic %s takes batches of up to %d bytes, ours may have %d; raise its max.message.bytes", topic.Name, topic.MaxMessageBytes, recordBytesMax)
-	case topic.Name == journalTopic(s.config) && !topic.Compacted:
+	case topic.MaxMessageBytes > 0 && topic.MaxMessageBytes < deadletter.BatchBytesMax:
+		return fmt.Errorf("topic %s takes batches of up to %d bytes, ours may have %d; raise its max.message.bytes", topic.Name, topic.MaxMessageBytes, deadletter.BatchBytesMax)
+	case topic.Name == s.config.JournalTopic() && !topic.Compacted:
 		return fmt.Errorf("topic %s loses entries with time, without which tasks cannot be recovered; set its cleanup.policy to compact", topic.Name)
-	case topic.Name == bundlesTopic(s.config) && !topic.Keeps:
+	case topic.Name == s.config.BundlesTopic() && !topic.Keeps:
 		return fmt.Errorf("topic %s loses rules that a recovery may need; set its cleanup.policy to delete, and its retention.ms and retention.bytes to -1", topic.Name)
 	}
 	return nil
@@ -69,7 +61,7 @@ func (s *Service) checkTopic(ctx context.Context, spec kafka.TopicSpec) error {
 
 // bundlesSpec is the bundles topic: nothing of it may ever go away, because a replay needs the rules of its time.
 func bundlesSpec(c *config.Config) kafka.TopicSpec {
-	return kafka.TopicSpec{Name: bundlesTopic(c), Partitions: 1, Replication: int(c.Kafka.Topics.Replication),
+	return kafka.TopicSpec{Name: c.BundlesTopic(), Partitions: 1, Replication: int(c.Kafka.Topics.Replication),
 		Config: map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}}
 }
 

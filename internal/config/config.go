@@ -46,6 +46,15 @@ type Config struct {
 	Admin          string // address to listen on
 }
 
+// JournalTopic is our own topic with what steers the tasks.
+func (c *Config) JournalTopic() string { return c.App + ".journal" }
+
+// BundlesTopic is our own topic with the rules.
+func (c *Config) BundlesTopic() string { return c.App + ".bundles" }
+
+// ShadowTopic is our own topic with the findings of shadow rules.
+func (c *Config) ShadowTopic() string { return c.Alerts + ".shadow" }
+
 // Kafka says where the brokers are and how to log in.
 type Kafka struct {
 	Brokers  []string

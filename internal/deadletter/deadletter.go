@@ -40,7 +40,8 @@ type Message struct {
 
 // Limits, in bytes. Brokers accept records of 1,048,588 bytes by default.
 const (
-	BytesMax        = 960 << 10 // key, value and headers, the lengths that Kafka writes before each included
+	BytesMax        = 960 << 10        // key, value and headers, the lengths that Kafka writes before each included
+	BatchBytesMax   = BytesMax + 1<<10 // of a batch with one such record: what a topic of ours has to take at least
 	keyBytesMax     = 64 << 10
 	headersBytesMax = 64 << 10 // of the record's own headers; beyond it they are left out
 	textBytesMax    = 2 << 10  // of a header that we add
