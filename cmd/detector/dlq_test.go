@@ -135,6 +135,6 @@ func TestOperatorsOnRealBroker(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a broker; run without -short")
 	}
-	brokers := strings.Join(kafkatest.Start(t, 1).Bootstrap(), ",")
+	brokers := strings.Join(kafkatest.Start(t, 2).Bootstrap(), ",")
 	t.Run("dead letters", func(t *testing.T) { deadLetters(t, brokers) })
 }

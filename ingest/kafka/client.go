@@ -63,6 +63,8 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 func Cure(err error) string {
 	text := err.Error()
 	switch {
+	case errors.Is(err, sarama.ErrTopicAuthorizationFailed), errors.Is(err, sarama.ErrGroupAuthorizationFailed), errors.Is(err, sarama.ErrClusterAuthorizationFailed):
+		return "this login lacks a right; `detector doctor --acls` lists all that it needs"
 	case strings.Contains(text, "refused"):
 		return "is Kafka running there, and does kafka.brokers name the right port?"
 	case strings.Contains(text, "no such host"), strings.Contains(text, "lookup"):
