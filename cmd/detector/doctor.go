@@ -115,6 +115,7 @@ func (g *global) writeGrants(c *config.Config, principal string) error {
 	}
 	bootstrap := strings.Join(c.Kafka.Brokers, ",")
 	redrive := false
+	fmt.Fprint(g.out, "# Look through these, then run them as an administrator; add --command-config FILE where the brokers want a login.\n\n")
 	for i := range grants {
 		if grants[i].Redrive && !redrive {
 			redrive = true
