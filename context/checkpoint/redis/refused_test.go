@@ -89,7 +89,8 @@ func TestJudge(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	for setting, want := range map[string]int{"no": 1, "yes": 0} {
 		server, told := redistest.Start(t, "--appendonly", setting), 0
-		open(t, Options{Addresses: []string{server.Addr()}, Log: func(string, ...any) { told++ }})
+		s := open(t, Options{Addresses: []string{server.Addr()}, Log: func(string, ...any) { told++ }})
+		mustOpen(t, s, id)
 		if told != want {
 			t.Errorf("appendonly %s: %d warnings, want %d", setting, told, want)
 		}

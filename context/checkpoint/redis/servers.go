@@ -18,39 +18,45 @@ func (s *Store) checkServers(ctx context.Context) error {
 		if err := c.Ping(ctx).Err(); err != nil && strings.Contains(err.Error(), "cluster support disabled") {
 			return fmt.Errorf("the server is not a Cluster: %w; leave out state.redis.cluster", err)
 		}
-		return c.ForEachMaster(ctx, s.checkServer)
+		return c.ForEachMaster(ctx, s.checkAndWarn)
 	}
-	return s.checkServer(ctx, s.client.(*redis.Client))
+	return s.checkAndWarn(ctx, s.client.(*redis.Client))
+}
+
+func (s *Store) checkAndWarn(ctx context.Context, c *redis.Client) error {
+	info, err := s.checkServer(ctx, c)
+	if err == nil && info["aof_enabled"] == "0" && info["connected_slaves"] == "0" {
+		s.opts.Log("redis at %s has neither a replica nor an append-only file: what it holds is lost, or goes back to an old copy, when it ends; set appendonly yes, or give it a replica", c.Options().Addr)
+	}
+	return err
 }
 
 // checkTask looks at the server that keeps a key: since the start another one may have taken its place.
 func (s *Store) checkTask(ctx context.Context, key string) error {
-	if c, ok := s.client.(*redis.ClusterClient); ok {
-		node, err := c.MasterForKey(ctx, key)
-		if err != nil {
+	node, _ := s.client.(*redis.Client)
+	if c, cluster := s.client.(*redis.ClusterClient); cluster {
+		var err error
+		if node, err = c.MasterForKey(ctx, key); err != nil {
 			return s.told(err)
 		}
-		return s.checkServer(ctx, node)
 	}
-	return s.checkServer(ctx, s.client.(*redis.Client))
+	_, err := s.checkServer(ctx, node)
+	return err
 }
 
-func (s *Store) checkServer(ctx context.Context, c *redis.Client) error {
+func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[string]string, err error) {
 	text, err := c.Info(ctx).Result()
 	if err != nil && answer(err) == "" && ctx.Err() == nil {
-		return fmt.Errorf("%w; see that it runs there, and that state.redis.tls is set if it speaks TLS, and only then", s.told(err))
+		return nil, fmt.Errorf("%w; see that it runs there, and that state.redis.tls is set if it speaks TLS, and only then", s.told(err))
 	}
 	if err != nil {
-		return s.told(err)
+		return nil, s.told(err)
 	}
-	info := parseInfo(text)
+	info = parseInfo(text)
 	if err := s.judge(info); err != nil {
-		return fmt.Errorf("the server at %s %w", c.Options().Addr, err)
+		return nil, fmt.Errorf("the server at %s %w", c.Options().Addr, err)
 	}
-	if info["aof_enabled"] == "0" && info["connected_slaves"] == "0" {
-		s.opts.Log("redis at %s has neither a replica nor an append-only file: what it holds is lost, or goes back to an old copy, when it ends; set appendonly yes, or give it a replica", c.Options().Addr)
-	}
-	return nil
+	return info, nil
 }
 
 func parseInfo(text string) map[string]string {
