@@ -39,7 +39,11 @@ func newDoctor(g *global) *cobra.Command {
 		if *acls {
 			return g.writeGrants(conf, *principal)
 		}
-		o := doctor.Options{Config: conf, Dial: func(ctx context.Context) (*kafka.Client, error) { return kafka.Dial(ctx, app.KafkaOptions(conf)) }}
+		o := doctor.Options{Config: conf,
+			Dial: func(ctx context.Context) (*kafka.Client, error) { return kafka.Dial(ctx, app.KafkaOptions(conf)) },
+			Redis: func(ctx context.Context, warn func(string, ...any)) (io.Closer, error) {
+				return app.OpenStore(ctx, conf, warn)
+			}}
 		p, list := app.LoadProject(*path, nil, rules.Options{})
 		if o.Problems = list; p != nil {
 			o.Set = p.Set

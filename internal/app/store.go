@@ -28,12 +28,16 @@ func (s *Service) openStore(ctx context.Context) error {
 }
 
 func (s *Service) newStore(ctx context.Context) (checkpoint.Store, error) {
-	warn := func(format string, args ...any) {
+	return OpenStore(ctx, s.config, func(format string, args ...any) {
 		s.log.Warn("checkpoint store", "error", fmt.Sprintf(format, args...))
-	}
-	r := s.config.State.Redis
+	})
+}
+
+// OpenStore opens the store that the configuration names; warn is told what an operator should know.
+func OpenStore(ctx context.Context, c *config.Config, warn func(format string, args ...any)) (checkpoint.Store, error) {
+	r := c.State.Redis
 	if r == nil {
-		return pebble.Open(pebble.Options{Dir: s.config.State.Path, Log: warn})
+		return pebble.Open(pebble.Options{Dir: c.State.Path, Log: warn})
 	}
 	secure, err := redisTLS(r.TLS)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -47,8 +48,9 @@ type Options struct {
 	Set      *rules.Set // nil: the rules cannot be used
 	Problems *diag.List // of configuration, lookups and rules
 	Dial     func(ctx context.Context) (*kafka.Client, error)
-	Now      func() time.Time // default time.Now
-	Patience time.Duration    // of a check; default 10s
+	Redis    func(ctx context.Context, warn func(format string, args ...any)) (io.Closer, error) // opens the store, when it is Redis
+	Now      func() time.Time                                                                    // default time.Now
+	Patience time.Duration                                                                       // of a check; default 10s
 }
 
 // check is one row of the table.

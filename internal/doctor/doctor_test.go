@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,6 +255,24 @@ func TestStore(t *testing.T) {
 	}
 	f.o.Config.State.Path = filepath.Join(f.o.Config.Path, "data")
 	f.want("store", f.o.Config.State.Path, "fail ")
+}
+
+type closer struct{}
+
+func (closer) Close() error { return nil }
+
+func TestRedis(t *testing.T) {
+	f := newFixture(t, rulesText, nil)
+	f.o.Config.State.Redis = &config.Redis{Addresses: []string{"r:6379"}}
+	for want, open := range map[string]func(warn func(string, ...any)) error{
+		"ok the servers answer":  func(func(string, ...any)) error { return nil },
+		"warn it may lose → aof": func(warn func(string, ...any)) error { warn("%s; %s", "it may lose", "aof"); return nil },
+		"fail refused → check state.redis: addresses, login and TLS": func(func(string, ...any)) error { return errors.New("refused") },
+		"fail it evicts → set maxmemory-policy":                      func(func(string, ...any)) error { return errors.New("it evicts; set maxmemory-policy") },
+	} {
+		f.o.Redis = func(_ context.Context, warn func(string, ...any)) (io.Closer, error) { return closer{}, open(warn) }
+		f.want("store", "r:6379", want)
+	}
 }
 
 // Findings come in the same order whenever nothing has changed.

@@ -1,17 +1,50 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"insolite/context/checkpoint/pebble"
 )
 
-// store sees that the folder of contexts can be written, and whether a process has it open.
-func (p *patient) store(context.Context) {
+// store sees that the store of contexts can be used.
+func (p *patient) store(ctx context.Context) {
+	if r := p.Config.State.Redis; r != nil {
+		p.redis(ctx, strings.Join(r.Addresses, ","))
+		return
+	}
+	p.folder()
+}
+
+// redis connects, which looks at the servers and changes nothing.
+func (p *patient) redis(ctx context.Context, addresses string) {
+	warned := false
+	store, err := p.Redis(ctx, func(format string, args ...any) {
+		warned = true
+		message, cure, _ := strings.Cut(fmt.Sprintf(format, args...), "; ")
+		p.warn(addresses, message, cmp.Or(cure, "see docs/state.md"))
+	})
+	if err != nil {
+		message, cure, _ := strings.Cut(err.Error(), "; ")
+		p.fail(addresses, message, cmp.Or(cure, "check state.redis: addresses, login and TLS"))
+		return
+	}
+	if err := store.Close(); err != nil {
+		p.warn(addresses, err.Error(), "look at the server's log")
+	}
+	if !warned {
+		p.ok(addresses, "the servers answer, and keep what they are given")
+	}
+}
+
+// folder sees that the folder of contexts can be written, and whether a process has it open.
+func (p *patient) folder() {
 	dir := p.Config.State.Path
 	folder := dir
 	for { // the nearest folder that is there
