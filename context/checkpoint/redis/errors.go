@@ -28,6 +28,9 @@ func (s *Store) told(err error) error {
 	if s.closed.Load() || errors.Is(err, redis.ErrClosed) {
 		return checkpoint.ErrClosed
 	}
+	if strings.Contains(err.Error(), "all sentinels") {
+		return fmt.Errorf("%s: %w; see that the addresses are Sentinels, and that they know the name in state.redis.sentinel_master", s.name(), err)
+	}
 	text := answer(err)
 	if strings.HasPrefix(text, "OOM") {
 		return fmt.Errorf("%w: %s: %w; raise its maxmemory, or add nodes; work goes on then", checkpoint.ErrFull, s.name(), err)

@@ -66,6 +66,28 @@ func TestRefusedAtTheStart(t *testing.T) {
 	}
 }
 
+func TestRefusedBehindSentinels(t *testing.T) {
+	short(t)
+	master, _, sentinel := redistest.StartSentinel(t)
+	master.CLI("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Addresses: []string{sentinel.Addr()}, SentinelMaster: redistest.MasterName}, "the master contexts has maxmemory-policy allkeys-random"},
+		{Options{Addresses: []string{sentinel.Addr()}, SentinelMaster: "other"}, "they know the name in state.redis.sentinel_master"},
+		{Options{Addresses: []string{master.Addr()}, SentinelMaster: "other"}, "state.redis.sentinel_master"},
+		{Options{Addresses: []string{sentinel.Addr()}}, "state.redis.sentinel_master"},
+	} {
+		if s, err := Open(t.Context(), c.o); err == nil {
+			must(t, s.Close())
+			t.Errorf("%+v is accepted", c.o)
+		} else if !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+}
+
 // A server may change after the start: a failover brings another one.
 func TestPolicyIsLookedAtAgain(t *testing.T) {
 	server := redistest.Start(t)

@@ -26,7 +26,7 @@ func (s *Store) checkServers(ctx context.Context) error {
 func (s *Store) checkAndWarn(ctx context.Context, c *redis.Client) error {
 	info, err := s.checkServer(ctx, c)
 	if err == nil && info["aof_enabled"] == "0" && info["connected_slaves"] == "0" {
-		s.opts.Log("redis at %s has neither a replica nor an append-only file: what it holds is lost, or goes back to an old copy, when it ends; set appendonly yes, or give it a replica", c.Options().Addr)
+		s.opts.Log("%s has neither a replica nor an append-only file: what it holds is lost, or goes back to an old copy, when it ends; set appendonly yes, or give it a replica", s.server(c))
 	}
 	return err
 }
@@ -54,9 +54,17 @@ func (s *Store) checkServer(ctx context.Context, c *redis.Client) (info map[stri
 	}
 	info = parseInfo(text)
 	if err := s.judge(info); err != nil {
-		return nil, fmt.Errorf("the server at %s %w", c.Options().Addr, err)
+		return nil, fmt.Errorf("%s %w", s.server(c), err)
 	}
 	return info, nil
+}
+
+// server is how messages call a server.
+func (s *Store) server(c *redis.Client) string {
+	if s.opts.SentinelMaster != "" {
+		return "the master " + s.opts.SentinelMaster // its address changes
+	}
+	return "the server at " + c.Options().Addr
 }
 
 func parseInfo(text string) map[string]string {
@@ -78,6 +86,8 @@ func (s *Store) judge(info map[string]string) error {
 		return fmt.Errorf("does not tell its version: %q; use Redis %d or later", info["redis_version"], serverMin)
 	case version < serverMin:
 		return fmt.Errorf("is Redis %s; use %d or later", info["redis_version"], serverMin)
+	case info["redis_mode"] == "sentinel":
+		return errors.New("is a Sentinel; name the master that it looks after in state.redis.sentinel_master")
 	case info["maxmemory_policy"] != "noeviction":
 		return fmt.Errorf("has maxmemory-policy %s, so a full server would throw contexts away and alerts would be wrong; set maxmemory-policy noeviction, and give other data a server of its own", info["maxmemory_policy"])
 	case info["role"] == "slave":
