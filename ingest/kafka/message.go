@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"time"
+	"unsafe"
 
 	"github.com/IBM/sarama"
 
@@ -63,6 +64,11 @@ func (p *pending) recordBatch(codec sarama.CompressionCodec, now time.Time) *sar
 		FirstTimestamp: first, MaxTimestamp: first, Records: make([]*sarama.Record, len(p.messages)),
 	}
 	records := make([]sarama.Record, len(p.messages))
+	count := 0
+	for i := range p.messages {
+		count += len(p.messages[i].Headers)
+	}
+	headers, places := make([]sarama.RecordHeader, 0, count), make([]*sarama.RecordHeader, 0, count)
 	for i := range p.messages {
 		r, m := &records[i], &p.messages[i]
 		r.OffsetDelta, r.Key, r.Value = int64(i), m.Key, m.Value
@@ -71,9 +77,12 @@ func (p *pending) recordBatch(codec sarama.CompressionCodec, now time.Time) *sar
 			rb.MaxTimestamp = t
 		}
 		r.TimestampDelta = t.Truncate(time.Millisecond).Sub(first.Truncate(time.Millisecond))
+		from := len(places)
 		for _, h := range m.Headers {
-			r.Headers = append(r.Headers, &sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
+			headers = append(headers, sarama.RecordHeader{Key: unsafe.Slice(unsafe.StringData(h.Key), len(h.Key)), Value: h.Value}) // it is only read
+			places = append(places, &headers[len(headers)-1])
 		}
+		r.Headers = places[from:len(places):len(places)]
 		rb.Records[i] = r
 	}
 	return rb
