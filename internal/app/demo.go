@@ -172,6 +172,10 @@ func (d *Demo) run(ctx context.Context) error {
 		return fmt.Errorf("the demo's rules have errors:\n%w", list.Err())
 	}
 	start, _ := event.TimeOf(time.Now())
+	again, err := d.again(ctx)
+	if err != nil {
+		return err
+	}
 	var writers []*demoWriter
 	laid, began := 0, time.Now()
 	for _, s := range demoScenes {
@@ -180,7 +184,7 @@ func (d *Demo) run(ctx context.Context) error {
 			return err
 		}
 		defer w.producer.Close()
-		n, err := w.history(ctx)
+		n, err := w.history(ctx, !again)
 		if err != nil {
 			return fmt.Errorf("lay the history of %s: %w", s.name, err)
 		}
@@ -200,7 +204,6 @@ func (d *Demo) run(ctx context.Context) error {
 	for _, w := range writers {
 		group.Go(func() { failed <- w.live(live) }) // what fails behind the end is not read
 	}
-	var err error
 	select {
 	case <-ctx.Done():
 	case <-d.service.Ended():
@@ -216,6 +219,15 @@ func (d *Demo) run(ctx context.Context) error {
 	return err
 }
 
+// again reports whether an earlier demo has left its events in the folder.
+func (d *Demo) again(ctx context.Context) (bool, error) {
+	end, err := d.client.LastStable(ctx, kafka.TopicPartition{Topic: loadgen.Scenarios()[0].Topics[0]})
+	if err != nil {
+		return false, fmt.Errorf("look at the demo's topics: %w", err)
+	}
+	return end > 0, nil
+}
+
 func (d *Demo) introduce(p *Project, laid int, took time.Duration) {
 	keep := "all of it is gone afterwards; --dir keeps it"
 	if d.o.Dir != "" {
@@ -226,6 +238,10 @@ func (d *Demo) introduce(p *Project, laid int, took time.Duration) {
 	d.say("  metrics    %s/metrics", d.service.admin.URL())
 	d.say("  Kafka      %s, for any client: topics payments, logins, pizzas, readings; alerts on %s", strings.Join(p.Config.Kafka.Brokers, ", "), p.Config.Alerts)
 	d.say("  rules      %d in %s; change one and it is in force seconds later", len(p.Set.Rules), d.dir)
+	if laid == 0 {
+		d.say("It goes on where the demo before ended; Ctrl-C ends it.\n")
+		return
+	}
 	d.say("%d events of the weeks before lie in the topics, laid in %.1f s. From here on it is live; Ctrl-C ends it.\n", laid, took.Seconds())
 }
 
@@ -246,9 +262,12 @@ func (d *Demo) newWriter(s demoScene, start event.Time) (*demoWriter, error) {
 	return &demoWriter{producer: d.client.NewProducer(), generator: g}, nil
 }
 
-// history writes everything that is due before the present.
-func (w *demoWriter) history(ctx context.Context) (n int, err error) {
+// history goes through everything that is due before the present, and writes it unless it is there already.
+func (w *demoWriter) history(ctx context.Context, write bool) (n int, err error) {
 	for w.generator.Next(&w.next); w.next.History; w.generator.Next(&w.next) {
+		if !write {
+			continue
+		}
 		w.add()
 		n++
 		if len(w.batch) == 5000 {

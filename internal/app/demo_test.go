@@ -68,3 +68,27 @@ func TestDemo(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// A demo that is kept goes on where it ended: the history is not laid a second time, and alerts come again.
+func TestDemoGoesOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("weeks of history take seconds; run without -short")
+	}
+	dir := t.TempDir()
+	for _, want := range []string{"events of the weeks before", "goes on where the demo before ended"} {
+		ctx, enough := context.WithTimeout(t.Context(), 60*time.Second)
+		out := &screen{seen: func(text string) {
+			if ruleTold.MatchString(text) {
+				enough()
+			}
+		}}
+		err := RunDemo(ctx, DemoOptions{Dir: dir, Listen: "127.0.0.1:0", Rate: 50, Seed: 3, Out: out, Logger: slog.New(slog.DiscardHandler)})
+		enough()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := out.text.String(); !strings.Contains(text, want) || !ruleTold.MatchString(text) {
+			t.Errorf("it does not say %q, or raises no alert:\n%s", want, text)
+		}
+	}
+}
