@@ -25,10 +25,19 @@ type Origin struct {
 
 // ID returns the alert's identity: 32 hexadecimal digits, the first 16 bytes of SHA-256 over rule, version, topic, partition, offset
 // and state. Each text is preceded by its length in 8 bytes, numbers are 8 bytes, big endian, so no two origins share an encoding.
-func (o *Origin) ID() string { return digest(appendText(o.append(nil), o.State)) }
+func (o *Origin) ID() string {
+	var b [originBytes]byte
+	return digest(appendText(o.append(b[:0]), o.State))
+}
 
 // Correlation is the ID without the state: it is common to all states of one alert.
-func (o *Origin) Correlation() string { return digest(o.append(nil)) }
+func (o *Origin) Correlation() string {
+	var b [originBytes]byte
+	return digest(o.append(b[:0]))
+}
+
+// originBytes is what an origin's encoding takes with names of usual length: it needs no memory of its own then.
+const originBytes = 512
 
 func (o *Origin) append(dst []byte) []byte {
 	dst = appendText(dst, o.Rule)
@@ -44,5 +53,7 @@ func appendText(dst []byte, s string) []byte {
 
 func digest(b []byte) string {
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	var text [32]byte
+	hex.Encode(text[:], sum[:16])
+	return string(text[:])
 }

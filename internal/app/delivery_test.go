@@ -48,7 +48,10 @@ func TestDelivery(t *testing.T) {
 			})
 		}
 	})
-	t.Run("broker", func(t *testing.T) { brokerKilled(newRig(t, cluster.Bootstrap(), program, "broker", ""), cluster) })
+	t.Run("broker", func(t *testing.T) {
+		three := kafkatest.Start(t, 3)
+		brokerKilled(newRig(t, three.Bootstrap(), program, "broker", ""), three)
+	})
 }
 
 // load produces in the background; the function returned waits for its end.
@@ -343,7 +346,10 @@ func (r *rig) setting(from, to string) {
 	}
 }
 
-// The broker is killed under load and comes back. While it is away, the service ends in time all the same.
+// One of three brokers is killed under load and comes back. While all are away, the service ends in time all the same.
+//
+// A lone broker must not be killed under load: Kafka 4.3.1 may forget, when it starts again, to end the transaction that it was ending, and
+// nobody can end it then.
 func brokerKilled(r *rig, cluster *kafkatest.Cluster) {
 	end := r.load(24_000, 4000, 0.001)
 	r.start("run")
@@ -353,14 +359,17 @@ func brokerKilled(r *rig, cluster *kafkatest.Cluster) {
 	time.Sleep(time.Second)
 	cluster.Restart(1)
 	end()
-	cluster.Kill(1)
+	time.Sleep(3 * time.Second) // no transaction is open then
+	for node := range 3 {
+		cluster.Kill(node + 1)
+	}
 	if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := r.await(10 * time.Second); err != nil {
 		r.t.Error("without a broker, after SIGTERM:", err)
 	}
-	cluster.Restart(1)
+	cluster.Restart(1, 2, 3)
 	r.drain()
 	r.judge()
 }

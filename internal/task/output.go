@@ -14,18 +14,30 @@ const (
 	reasonExcluded = "excluded"
 )
 
-// alertHeaders are those of a CloudEvent in Kafka's binary mode.
+// The values of headers that every alert has.
+var (
+	contentType = []byte("application/json")
+	specVersion = []byte("1.0")
+)
+
+// alertHeaders are those of a CloudEvent in Kafka's binary mode. Producers only read them.
 func (t *Task) alertHeaders(a *engine.Alert) []ingest.Header {
-	at := event.AppendTime(nil, a.At.Time(), a.At.OffsetSeconds())
-	return []ingest.Header{
-		{Key: "content-type", Value: []byte("application/json")},
-		{Key: "ce_specversion", Value: []byte("1.0")},
-		{Key: "ce_type", Value: []byte("insolite.alert." + a.Origin.State)},
-		{Key: "ce_source", Value: []byte("/" + t.o.App)},
-		{Key: "ce_id", Value: []byte(a.Origin.ID())},
-		{Key: "ce_time", Value: at},
-		{Key: "ce_subject", Value: []byte(a.Rule.ID)},
+	b := make([]byte, 0, 128)
+	value := func(text string) []byte {
+		from := len(b)
+		b = append(b, text...)
+		return b[from:len(b):len(b)]
 	}
+	headers := append(make([]ingest.Header, 0, 7),
+		ingest.Header{Key: "content-type", Value: contentType},
+		ingest.Header{Key: "ce_specversion", Value: specVersion},
+		ingest.Header{Key: "ce_type", Value: value("insolite.alert." + a.Origin.State)},
+		ingest.Header{Key: "ce_source", Value: t.source},
+		ingest.Header{Key: "ce_id", Value: value(a.Origin.ID())},
+		ingest.Header{Key: "ce_subject", Value: value(a.Rule.ID)})
+	from := len(b)
+	b = event.AppendTime(b, a.At.Time(), a.At.OffsetSeconds())
+	return append(headers, ingest.Header{Key: "ce_time", Value: b[from:]})
 }
 
 // deadLetter is the record of the dead-letters topic. It is a copy: the record's bytes are gone before the commit.

@@ -17,10 +17,11 @@ import (
 
 // Task is the owner of one partition. Use New.
 type Task struct {
-	o    Options
-	id   checkpoint.TaskID
-	name string
-	log  *slog.Logger
+	o      Options
+	id     checkpoint.TaskID
+	name   string
+	source []byte // as its alerts name it: the application
+	log    *slog.Logger
 
 	shareMin int // contexts that a sweep writes after one commit, at least
 
@@ -72,7 +73,7 @@ type last struct {
 // New returns a task. Run makes it live.
 func New(o Options) *Task {
 	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin}
-	t.name = t.id.String()
+	t.name, t.source = t.id.String(), []byte("/"+o.App)
 	t.log = o.Logger.With("topic", o.Topic, "partition", int(o.Partition))
 	t.status = Status{Topic: o.Topic, Partition: o.Partition, Phase: Recovering, End: -1, Oldest: event.NoTime, Watermark: event.NoTime}
 	return t
