@@ -239,8 +239,17 @@ func (g *taskGroup) Owner(ctx context.Context) error {
 }
 
 func (g *taskGroup) Committed(ctx context.Context) (event.Offset, string, bool, error) {
-	return g.client.CommittedOffset(ctx, g.claim.Topic, g.claim.Partition)
+	ctx, cancel := context.WithTimeout(ctx, stableWait)
+	defer cancel()
+	next, metadata, found, err := g.client.CommittedOffset(ctx, g.claim.Topic, g.claim.Partition)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("a transaction of this application stays open beyond its timeout, so the offset can't be told; find it with `kafka-transactions.sh find-hanging` and end it with `abort`: %w", err)
+	}
+	return next, metadata, found, err
 }
+
+// stableWait is how long the committed offset may be held up by an open transaction: the broker ends one after ten seconds.
+const stableWait = 30 * time.Second
 
 // Journal reads the journal topic as far as it goes now, and keeps what is the task's. The topic is small: it tells of starts and new rules.
 func (g *taskGroup) Journal(ctx context.Context) ([]journal.Entry, error) {
