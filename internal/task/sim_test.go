@@ -80,6 +80,8 @@ func (s *simulation) run(steps int) (refused error, back bool) {
 			if !s.sameRules {
 				s.newest++
 			}
+		case a < 912:
+			err = s.do(s.own, s.exclude)
 		case a < 930: // a crash
 			s.own = s.instance()
 		case a < 945: // another instance takes over, and the old one does not know
@@ -118,6 +120,14 @@ func (s *simulation) run(steps int) (refused error, back bool) {
 	return nil, back
 }
 
+// exclude journals that a record close by is to be passed over.
+func (s *simulation) exclude(t *Task) error {
+	if len(t.pending) > 0 || s.sameRules { // what was seen already may be excluded afterwards when it is not in a transaction
+		return nil
+	}
+	return t.journal(context.Background(), journal.Entry{Kind: journal.Exclude, Excluded: t.engine.Position().Offset + event.Offset(s.rand.IntN(3))})
+}
+
 // expected is the output of one engine that steps the log once, with the journal's bundles at their places.
 func (s *simulation) expected() ([]string, error) {
 	first := s.journal[0]
@@ -130,6 +140,7 @@ func (s *simulation) expected() ([]string, error) {
 	entries := s.journal[1:]
 	oracle := New(Options{App: "app", Topic: "pays", DeadLettersTopic: "dead", Logger: s.own.log})
 	var lines []string
+	excluded := map[event.Offset]bool{}
 	flush := func() {
 		for _, a := range out.Alerts {
 			lines = append(lines, "alerts "+string(a.Key)+" "+string(a.Value))
@@ -143,7 +154,10 @@ func (s *simulation) expected() ([]string, error) {
 	apply := func(to event.Offset) error {
 		for len(entries) > 0 && entries[0].At.Offset <= to {
 			e.Restore(event.Position{Offset: entries[0].At.Offset, Step: entries[0].At.Step + 1}, e.Watermark())
-			if entries[0].Kind == journal.Bundle {
+			switch entries[0].Kind {
+			case journal.Exclude:
+				excluded[entries[0].Excluded] = true
+			case journal.Bundle:
 				next, err := e.Switch(plan(entries[0].Bundle))
 				if err != nil {
 					return err
@@ -159,7 +173,9 @@ func (s *simulation) expected() ([]string, error) {
 		if err := apply(r.Offset); err != nil {
 			return nil, err
 		}
-		if err := e.Step(&ingest.Batch{Topic: "pays", Records: s.records[i : i+1], Next: r.Offset + 1}, &out); err != nil {
+		if excluded[r.Offset] {
+			out.DeadLetters = append(out.DeadLetters, excludedLetter(&s.records[i]))
+		} else if err := e.Step(&ingest.Batch{Topic: "pays", Records: s.records[i : i+1], Next: r.Offset + 1}, &out); err != nil {
 			return nil, err
 		}
 		flush()
@@ -267,7 +283,7 @@ func TestMutationsShow(t *testing.T) {
 	for mutation, first := range map[string]uint64{
 		"no fencing": 0, "journal before commit": 0, "read uncommitted": 0, "positions without steps": 0, "no write number": 0, "position of the flip": 0,
 		"eviction between commits": 0,
-		"watermark of the flip":    1700, // it shows in few schedules, of which this is close to one
+		"watermark of the flip":    190, // it shows in few schedules, of which this is close to one
 	} {
 		t.Run(mutation, func(t *testing.T) {
 			for seed := first; seed < first+100; seed++ {
