@@ -26,11 +26,7 @@ func Apply(ctx context.Context, p *Project, log *slog.Logger) (event.Offset, err
 	if err := b.refresh(ctx); err != nil {
 		return 0, err
 	}
-	mine, err := p.Bundle()
-	if err != nil {
-		return 0, err
-	}
-	hash, err := mine.Hash()
+	mine, hash, err := p.hashed()
 	if err != nil {
 		return 0, err
 	}

@@ -39,6 +39,16 @@ func (p *Project) Bundle() (*bundle.Bundle, error) {
 	return b, nil
 }
 
+// hashed is Bundle with its hash.
+func (p *Project) hashed() (*bundle.Bundle, bundle.Hash, error) {
+	b, err := p.Bundle()
+	if err != nil {
+		return nil, bundle.Hash{}, err
+	}
+	hash, err := b.Hash()
+	return b, hash, err
+}
+
 // relative is a path as seen from the folder of the configuration.
 func (p *Project) relative(path string) string {
 	if rel, err := filepath.Rel(filepath.Dir(p.Config.Path), path); err == nil {

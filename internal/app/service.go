@@ -202,11 +202,7 @@ func (s *Service) publishRules(ctx context.Context) error {
 	if err := s.bundles.refresh(ctx); err != nil {
 		return err
 	}
-	mine, err := s.o.Project.Bundle()
-	if err != nil {
-		return err
-	}
-	hash, err := mine.Hash()
+	mine, hash, err := s.o.Project.hashed()
 	if err != nil {
 		return err
 	}

@@ -15,12 +15,7 @@ import (
 func (s *Service) watchFiles(ctx context.Context) {
 	tick := time.NewTicker(s.filePoll)
 	defer tick.Stop()
-	b, err := s.o.Project.Bundle()
-	if err != nil {
-		s.log.Error("the rules on disk can't be watched", "error", err)
-		return
-	}
-	known, err := b.Hash()
+	_, known, err := s.o.Project.hashed()
 	if err != nil {
 		s.log.Error("the rules on disk can't be watched", "error", err)
 		return
@@ -92,11 +87,7 @@ func (p *Project) stamp() stamp {
 
 // publishChange publishes a project's bundle unless it is the known one.
 func (s *Service) publishChange(ctx context.Context, p *Project, known bundle.Hash) (bundle.Hash, error) {
-	b, err := p.Bundle()
-	if err != nil {
-		return known, err
-	}
-	hash, err := b.Hash()
+	b, hash, err := p.hashed()
 	if err != nil || hash == known {
 		return known, err
 	}

@@ -83,10 +83,7 @@ func (t *Task) evictSome(ctx context.Context, k engine.Keyspace) error {
 		if !k.Contexts.IsDirty(h) {
 			return true
 		}
-		x := k.Contexts.View(h)
-		from := len(s.blobs)
-		s.blobs = k.Contexts.Blob(s.blobs, h)
-		s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: x.Key(), Position: x.Position(), Blob: s.blobs[from:]})
+		s.take(id, k.Contexts, h)
 		return len(s.blobs) < checkpoint.ChunkBytesMax
 	})
 	if err := t.write(ctx); err != nil {

@@ -81,10 +81,9 @@ func (l *lag) since(unread bool) event.Time {
 // observe tells how the task stands.
 func (t *Task) observe() {
 	position, end := t.engine.Position(), t.feed.End()
-	contexts, bytes := 0, int64(0)
+	contexts, bytes := 0, t.memory()
 	for _, k := range t.engine.Keyspaces() {
 		contexts += k.Contexts.Len()
-		bytes += k.Contexts.Bytes()
 	}
 	now := t.o.Now()
 	if position.Offset >= end {

@@ -140,10 +140,7 @@ func (t *Task) writeDirty(ctx context.Context, k engine.Keyspace, n int) (int, e
 		if len(s.items) == n || len(s.blobs) > checkpoint.ChunkBytesMax/2 {
 			break
 		}
-		x := k.Contexts.View(h)
-		from := len(s.blobs)
-		s.blobs = k.Contexts.Blob(s.blobs, h)
-		s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: x.Key(), Position: x.Position(), Blob: s.blobs[from:]})
+		s.take(id, k.Contexts, h)
 		k.Contexts.MarkClean(h) // an error below is a doubt, which ends this life
 	}
 	if len(s.items) == 0 {
@@ -154,6 +151,14 @@ func (t *Task) writeDirty(ctx context.Context, k engine.Keyspace, n int) (int, e
 	}
 	t.did(Work{Kind: Written, Contexts: len(s.items), Bytes: len(s.blobs)})
 	return len(s.items), nil
+}
+
+// take adds a context, as it stands, to what is written next.
+func (s *sweep) take(id checkpoint.KeyspaceID, contexts *store.Keyspace, h store.Handle) {
+	x := contexts.View(h)
+	from := len(s.blobs)
+	s.blobs = contexts.Blob(s.blobs, h)
+	s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: x.Key(), Position: x.Position(), Blob: s.blobs[from:]})
 }
 
 // write writes the items of the sweep.
