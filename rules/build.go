@@ -17,7 +17,7 @@ import (
 const forever time.Duration = -1
 
 // plan decides where everything runs.
-func (s *Set) plan(views map[*event.Source]*view) {
+func (s *Set) plan(views map[*event.Source]*view, app string) {
 	topics := map[string]*Plan{}
 	for _, r := range s.Rules {
 		if !r.Enabled() {
@@ -25,22 +25,46 @@ func (s *Set) plan(views map[*event.Source]*view) {
 		}
 		p := topics[r.Source.Topic]
 		if p == nil {
-			p = &Plan{Topic: r.Source.Topic}
-			for _, source := range s.Sources {
-				if source.Topic == p.Topic {
-					p.Sources = append(p.Sources, newSourcePlan(source, views[source]))
-					p.Lateness = max(p.Lateness, source.Lateness)
-				}
-			}
+			p = s.topicPlan(r.Source.Topic, views)
 			topics[p.Topic] = p
 			s.Plans = append(s.Plans, p)
 		}
-		p.add(r)
+		if r.direct() {
+			p.add(r)
+			continue
+		}
+		topic := stageTopic(app, r.keyNames(), 1)
+		stage := topics[topic]
+		if stage == nil {
+			stage = &Plan{Topic: topic, Stage: &Stage{Hop: 1, Fields: r.keyNames()}}
+			topics[topic] = stage
+			s.Plans = append(s.Plans, stage)
+		}
+		stage.admit(r.Source, views[r.Source])
+		stage.add(r)
+		p.route(stage, r)
 	}
-	slices.SortFunc(s.Plans, func(a, b *Plan) int { return cmp.Compare(a.Topic, b.Topic) })
+	slices.SortFunc(s.Plans, func(a, b *Plan) int { return cmp.Or(cmp.Compare(a.hop(), b.hop()), cmp.Compare(a.Topic, b.Topic)) })
 	for _, p := range s.Plans {
-		p.order()
+		p.order(s.Sources)
 	}
+	for _, p := range s.Plans {
+		for _, route := range p.Routes {
+			route.pack(topics[route.Topic])
+		}
+	}
+}
+
+// topicPlan returns the plan of a topic of sources, without rules.
+func (s *Set) topicPlan(topic string, views map[*event.Source]*view) *Plan {
+	p := &Plan{Topic: topic}
+	for _, source := range s.Sources {
+		if source.Topic == topic {
+			p.Sources = append(p.Sources, newSourcePlan(source, views[source]))
+			p.Lateness = max(p.Lateness, source.Lateness)
+		}
+	}
+	return p
 }
 
 func newSourcePlan(s *event.Source, v *view) *SourcePlan {
@@ -79,7 +103,7 @@ func (p *Plan) source(s *event.Source) *SourcePlan {
 func (p *Plan) add(r *Rule) {
 	sp := p.source(r.Source)
 	sp.Rules = append(sp.Rules, r)
-	r.Keyspace = p.keyspace(r)
+	r.Plan, r.Keyspace = p, p.keyspace(r)
 	r.Keyspace.Rules = append(r.Keyspace.Rules, r)
 	r.Stream = r.Keyspace.stream(r)
 	r.Stream.Rules = append(r.Stream.Rules, r)
@@ -286,8 +310,12 @@ func (k *Keyspace) retainRule(r *Rule) {
 }
 
 // order puts keyspaces and streams into an order that does not depend on that of the rules.
-func (p *Plan) order() {
+func (p *Plan) order(sources []*event.Source) {
 	slices.SortFunc(p.Keyspaces, func(a, b *Keyspace) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.Sources, func(a, b *SourcePlan) int {
+		return cmp.Compare(slices.Index(sources, a.Source), slices.Index(sources, b.Source))
+	})
+	slices.SortFunc(p.Routes, func(a, b *Route) int { return cmp.Compare(a.Topic, b.Topic) })
 	place := map[*event.Source]int{}
 	for i, sp := range p.Sources {
 		place[sp.Source] = i

@@ -14,6 +14,9 @@
 //		read Stream.Before into the row, absorb the event into Stream.Cells, read Stream.After
 //	for each Rule of the SourcePlan whose where holds: Condition, then Exceptions, then Suppress
 //
+// A rule whose key lacks a field by which its source's records are keyed runs in a [Stage]: its events are sent on by the Plan of the
+// source's topic ([Route]), through a topic that is partitioned by the fields of the key, and are seen there by a Plan of their own.
+//
 // The hashes of definitions ([FeatureID], Rule.Version, the identities) depend on what is defined only, so that state is found again after
 // a reload, by whatever rules use it then.
 //

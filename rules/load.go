@@ -22,6 +22,7 @@ type File struct {
 
 // Options change how Load reads. The zero value is right.
 type Options struct {
+	App  string // prefix of the names of repartition topics
 	Only string // the id of the one rule to load, as if it were live; empty: all. A rule's tests run in such a set
 }
 
@@ -56,7 +57,7 @@ func Load(files []File, sources []*event.Source, lookups *lookup.Set, o Options)
 		d.lint()
 		d.Version = d.version()
 	}
-	s.plan(l.views)
+	s.plan(l.views, o.App)
 	s.Version = s.version()
 	return s, l.list
 }

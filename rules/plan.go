@@ -11,9 +11,33 @@ import (
 // Plan is what a task of one topic computes.
 type Plan struct {
 	Topic     string
-	Sources   []*SourcePlan // every declared source of the topic, in the order of Set.Sources; those without rules only move the watermark
+	Stage     *Stage        // nil: the topic has records of sources
+	Sources   []*SourcePlan // every declared source of the topic, in the order of Set.Sources; those without rules only move the watermark. Of a stage: those that it is sent
 	Keyspaces []*Keyspace   // by name
-	Lateness  time.Duration // the largest of the topic's sources
+	Routes    []*Route      // what is sent on, by topic
+	Lateness  time.Duration // the largest of the topic's sources; of a stage 0: what is late has been left out before
+}
+
+// Stage is what a repartition topic is for: its tasks see events by a key that is not that of their records. Its records are frames of rows.
+type Stage struct {
+	Hop       int      // 1 and up: how many topics its events came through. A stage is sent what comes from lower hops only
+	Fields    []string // by which its rows are partitioned, sorted
+	Upstreams []string // the topics whose tasks send to it, sorted
+}
+
+// Route is what a task sends to one stage.
+type Route struct {
+	Topic   string // of the stage
+	Sources []*RouteSource
+}
+
+// RouteSource is what a task sends of the events of one source: a row of an event that is in time and for which one of Wheres holds, or cannot
+// be told.
+type RouteSource struct {
+	Source *event.Source
+	Key    []event.Slot // the slots of Stage.Fields; an event without one of them is not sent
+	Slots  []event.Slot // the declared fields that the row has, ascending: the time, the key, the id, and what rules read
+	Wheres []*expr.Expr // distinct, of the stage's rules; empty: every event
 }
 
 // SourcePlan is what becomes of the events of one source.

@@ -35,15 +35,13 @@ func TestProblems(t *testing.T) {
 		{"  source: payment.authorized\n", "", `r.yaml:3:3: a rule has no "source"; add it, as in source: payment.authorized`},
 		{"payment.authorized", "payment.authorised", `r.yaml:4:11: unknown source "payment.authorised"; did you mean "payment.authorized"?`},
 		{"payment.authorized", "insolite.alert", `r.yaml:4:11: the source insolite.alert is not supported yet; use a source of the configuration`},
-		{"payment.authorized", "unkeyed", `r.yaml:4:11: source unkeyed declares no key, and repartitioning is not supported yet; add the field by which producers key the records, as in key: customer_id
-r.yaml:5:14: group_by names "customer_id", which is no field of unkeyed; known are id, amount, event_time
+		{"payment.authorized", "unkeyed", `r.yaml:5:14: group_by names "customer_id", which is no field of unkeyed; known are id, amount, event_time
 r.yaml:10:28: suppress names "terminal_id", which is no field of unkeyed; known are id, amount, event_time
 r.yaml:14:41: unknown field "customer_id" in unkeyed; known are id, amount, event_time
 r.yaml:14:59: unknown field "terminal_id" in unkeyed; known are id, amount, event_time`},
 		{"[customer_id]", "[custmer_id]", `r.yaml:5:14: group_by names "custmer_id", which is no field of payment.authorized; did you mean "customer_id"?`},
 		{"[customer_id]", "[customer_id, amount]", `r.yaml:5:27: a key is a string, int, bool or ip, amount is a number; use another field`},
 		{"[customer_id]", "[customer_id, customer_id]", `r.yaml:5:27: "customer_id" is in group_by twice; remove one`},
-		{"[customer_id]", "[terminal_id]", `r.yaml:5:13: source payment.authorized is keyed by "customer_id", which group_by does not name, and repartitioning is not supported yet; add it, or key the records by what this rule groups by`},
 		{"[customer_id]", "[]", `r.yaml:5:13: group_by is empty; name the fields that make a key, as in group_by: [customer_id]`},
 		{"[customer_id]", "{a: b}", `r.yaml:5:13: "group_by" is a list of strings, this is a mapping; write [ ] around it or a dash before each item`},
 		{"    n: {", "    amount: {", `r.yaml:7:5: "amount" is a field of payment.authorized; name the feature differently

@@ -92,9 +92,6 @@ func (l *loader) source(d *draft) {
 	case i >= 0:
 		d.Source = l.sources[i]
 		d.view = l.viewOf(d.Source)
-		if len(d.Source.Key) == 0 {
-			n.Errorf("source %s declares no key, and repartitioning is not supported yet; add the field by which producers key the records, as in key: customer_id", name)
-		}
 	case name == "insolite.alert":
 		n.Errorf("the source insolite.alert is not supported yet; use a source of the configuration")
 	case len(l.sources) == 0:
@@ -104,7 +101,7 @@ func (l *loader) source(d *draft) {
 	}
 }
 
-// groupBy reads the key, which has to hold the fields by which the records are keyed: only then all events of a key are in one partition.
+// groupBy reads the key.
 func (d *draft) groupBy() {
 	n := d.m.Required("group_by", "group_by: [customer_id]")
 	items := n.Strings()
@@ -117,21 +114,14 @@ func (d *draft) groupBy() {
 	if d.view == nil || n == nil {
 		return
 	}
-	wrong := len(items) == 0
 	for _, item := range items {
 		slot := d.keyField(item, "group_by", "a key")
 		switch {
 		case slot == event.NoSlot:
-			wrong = true
 		case slices.Contains(d.GroupBy, slot):
 			item.Errorf("%q is in group_by twice; remove one", item.Text)
 		default:
 			d.GroupBy = append(d.GroupBy, slot)
-		}
-	}
-	for _, slot := range d.Source.Key {
-		if name := d.Source.Fields[slot].Name; !wrong && !slices.Contains(d.GroupBy, slot) {
-			n.Errorf("source %s is keyed by %q, which group_by does not name, and repartitioning is not supported yet; add it, or key the records by what this rule groups by", d.Source.Name, name)
 		}
 	}
 	d.keyspace = strings.Join(d.keyNames(), ",")

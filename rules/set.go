@@ -14,7 +14,7 @@ import (
 type Set struct {
 	Rules   []*Rule         // all rules, disabled ones too: files by path, then the order in the file. Rule.Index is the place in it
 	Sources []*event.Source // as given
-	Plans   []*Plan         // one for each topic that an enabled (live or shadow) rule reads, by topic
+	Plans   []*Plan         // one for each topic that an enabled (live or shadow) rule reads, by topic, and then one for each stage, by hop and topic
 	Version string          // hash of the rules' ids, versions and modes, in hex
 
 	byID map[string]*Rule
@@ -53,7 +53,8 @@ type Rule struct {
 	Alert              Alert
 	Tests              []Test
 
-	// Where it runs. Keyspace and Stream are nil when the rule is disabled.
+	// Where it runs. Plan, Keyspace and Stream are nil when the rule is disabled.
+	Plan          *Plan // of its source's topic, or of a stage
 	Keyspace      *Keyspace
 	Stream        *Stream
 	WhereIndex    int // of Where in Stream.Wheres; -1: every event
