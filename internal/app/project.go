@@ -44,6 +44,7 @@ func LoadProject(path string, rulePaths []string, o rules.Options) (*Project, *d
 		list.Errorf(diag.Position{File: path}, "no rules are named; add rules: [rules/]")
 	}
 	p.Files = readRules(rulePaths, list)
+	o.App = c.App
 	set, more := rules.Load(p.Files, c.Sources, p.Lookups, o)
 	list.Merge(more)
 	if list.HasErrors() {

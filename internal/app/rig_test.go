@@ -223,7 +223,7 @@ func (r *rig) expected() (alerts, dead []string) {
 		for i := range records {
 			for len(next) > 0 && next[0].at.Offset <= records[i].Offset {
 				e.Restore(event.Position{Offset: next[0].at.Offset, Step: next[0].at.Step + 1}, e.Watermark())
-				if e, err = e.Switch(next[0].plan); err != nil {
+				if e, err = e.Switch(next[0].plan, 0); err != nil {
 					r.t.Fatal(err)
 				}
 				next = next[1:]

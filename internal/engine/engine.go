@@ -17,7 +17,10 @@ type Options struct {
 	Files      bool // records come from files: they have no timestamps and no keys of their own, and max_ahead does not apply
 	MemoryHint int  // keys to reserve room for in each keyspace; 0: few
 	Since      Since
-	Load       Load // nil: contexts that are not in memory do not exist
+	Bundle     event.Offset             // number of the bundle that the plan is of: frames name it
+	Partitions int32                    // of the plan's topic: frames name it
+	Targets    func(topic string) int32 // how many partitions the topic of a stage has; nil: one
+	Load       Load                     // nil: contexts that are not in memory do not exist
 }
 
 // Load looks up the contexts of keys that are not in memory, none of them twice: blobs[i] is to become the blob of keys[i], or to stay nil when
@@ -82,6 +85,9 @@ type record struct {
 
 // New returns the engine of one partition of the plan's topic, at its beginning.
 func New(plan *rules.Plan, o Options) (*Engine, error) {
+	if plan.Stage != nil || len(plan.Routes) > 0 {
+		return nil, fmt.Errorf("engine of topic %s: rules by other fields than those by which the records are keyed are not supported yet", plan.Topic)
+	}
 	e := &Engine{plan: plan, options: o, watermark: event.NoTime, lateness: event.Time(plan.Lateness)}
 	var all []*event.Source
 	var wanted [][]bool
@@ -169,6 +175,34 @@ func (e *Engine) Replayed() uint64 { return e.replayed.Records }
 func (e *Engine) Restore(p event.Position, watermark event.Time) {
 	e.position, e.watermark = p, watermark
 }
+
+// Upstreams returns what a stage knows of the tasks that send to it, by topic and partition. It must not be changed, and changes with the next
+// step.
+func (e *Engine) Upstreams() []event.Upstream { return nil }
+
+// RestoreUpstreams sets what a checkpoint knows of the tasks that send to this stage, before the first step.
+func (e *Engine) RestoreUpstreams(all []event.Upstream) {}
+
+// History steps a batch from before the task's first start: contexts absorb it, its rows go to the stages as history, and nothing else comes
+// of it.
+func (e *Engine) History(b *ingest.Batch, out *Output) error {
+	return fmt.Errorf("not supported yet")
+}
+
+// Cut ends the frames that have rows and appends them to the output: before a commit. A frame that would get too large is ended by Step.
+func (e *Engine) Cut(out *Output) {}
+
+// Mark appends an empty frame for every target that got none since the last Mark, if there is something to tell: that this engine is here, how
+// far it and its time have come, that it is idle.
+func (e *Engine) Mark(out *Output, idle bool) {}
+
+// Leave is Cut, and then appends a frame for every target that names another bundle: the last ones of these rules. They belong into the
+// transaction that makes that bundle follow.
+func (e *Engine) Leave(out *Output, bundle event.Offset) {}
+
+// FrameBundle returns the number of the bundle that a record of a stage's topic names: one above the present one is to be activated before it
+// is stepped.
+func FrameBundle(record []byte) (event.Offset, error) { return 0, nil }
 
 // RaiseWatermark makes the watermark at least t: time has passed in another input that is read in step with this one.
 func (e *Engine) RaiseWatermark(t event.Time) { e.watermark = max(e.watermark, t) }

@@ -12,6 +12,7 @@ type Output struct {
 	Alerts      []Alert
 	DeadLetters []DeadLetter
 	Panics      []Panic
+	Frames      []Frame // for stages; see Engine.Cut and Engine.Mark
 
 	arena []byte
 }
@@ -19,7 +20,7 @@ type Output struct {
 // Reset makes the output empty and keeps its memory.
 func (o *Output) Reset() {
 	clear(o.DeadLetters) // they hold records
-	o.Alerts, o.DeadLetters, o.Panics, o.arena = o.Alerts[:0], o.DeadLetters[:0], o.Panics[:0], o.arena[:0]
+	o.Alerts, o.DeadLetters, o.Panics, o.Frames, o.arena = o.Alerts[:0], o.DeadLetters[:0], o.Panics[:0], o.Frames[:0], o.arena[:0]
 }
 
 // Bytes returns how much the alerts take.
@@ -45,6 +46,14 @@ type DeadLetter struct {
 	Field   string // the declared field; empty when the fault is not in one
 	Byte    int    // of the value, where the fault is; -1: not in a byte
 	Message string // place, cause and cure
+}
+
+// Frame is one record for one partition of the topic of a stage.
+type Frame struct {
+	Topic     string
+	Partition event.Partition
+	Rows      int
+	Value     []byte
 }
 
 // StageStep and ReasonMaxAhead are of an event that lies too far ahead of its record's timestamp.

@@ -87,11 +87,11 @@ func (e *Engine) RememberLayout(description []byte) error {
 
 // Switch returns an engine that goes on from here with other rules: what both remember is kept, what is new starts empty. The old engine is
 // of no use afterwards.
-func (e *Engine) Switch(plan *rules.Plan) (*Engine, error) {
+func (e *Engine) Switch(plan *rules.Plan, bundle event.Offset) (*Engine, error) {
 	old := map[uint64]bool{}
 	parts(e.plan, func(p uint64) { old[p] = true })
 	o := e.options
-	o.Since = maps.Clone(o.Since)
+	o.Since, o.Bundle = maps.Clone(o.Since), bundle
 	if o.Since == nil {
 		o.Since = Since{}
 	}

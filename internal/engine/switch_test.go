@@ -50,7 +50,7 @@ func TestSwitchKeepsWhatStays(t *testing.T) {
 			if evicted {
 				contexts.evict(e)
 			}
-			next, err := e.Switch(p)
+			next, err := e.Switch(p, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestSwitchKeepsDirtiness(t *testing.T) {
 	k := e.Keyspaces()[0].Contexts
 	h, _ := k.Find(store.Hash(event.AppendKeyPart(nil, &[]event.Value{event.StringValue("ann")}[0])), event.AppendKeyPart(nil, &[]event.Value{event.StringValue("ann")}[0]))
 	k.MarkClean(h)
-	next, err := e.Switch(lone(t))
+	next, err := e.Switch(lone(t), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestReplayLeavesContextsAheadAlone(t *testing.T) {
 	for i := range records[:2] {
 		step(t, e, pay(event.Offset(i), records[i].minutes, "ann", `,"amount":10`))
 	}
-	next, err := e.Switch(lone(t))
+	next, err := e.Switch(lone(t), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestReplayLeavesContextsAheadAlone(t *testing.T) {
 	if n := again.Keyspaces()[0].Contexts.Len(); n != 0 {
 		t.Fatalf("%d contexts came in, want 0", n)
 	}
-	if again, err = again.Switch(lone(t)); err != nil {
+	if again, err = again.Switch(lone(t), 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Replay(batch(pay(2, 2, "ann", `,"amount":10`))); err != nil {

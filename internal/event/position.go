@@ -27,3 +27,12 @@ func (p Position) String() string {
 	}
 	return fmt.Sprintf("%d+%d", int64(p.Offset), p.Step)
 }
+
+// Upstream is what a task of a repartition topic knows of one of the tasks that send to it.
+type Upstream struct {
+	Topic     string
+	Partition Partition // -1: the topic's partitions are not known yet
+	Next      Offset    // what is below has been seen
+	Watermark Time      // NoTime: none yet
+	Idle      bool      // nothing has come for a while: it is not waited for
+}

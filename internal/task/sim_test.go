@@ -158,7 +158,7 @@ func (s *simulation) expected() ([]string, error) {
 			case journal.Exclude:
 				excluded[entries[0].Excluded] = true
 			case journal.Bundle:
-				next, err := e.Switch(plan(entries[0].Bundle))
+				next, err := e.Switch(plan(entries[0].Bundle), entries[0].Bundle)
 				if err != nil {
 					return err
 				}

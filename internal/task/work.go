@@ -225,7 +225,7 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 	if err != nil {
 		return fmt.Errorf("load the rules of bundle %d: %w", number, err)
 	}
-	next, err := t.engine.Switch(plan)
+	next, err := t.engine.Switch(plan, number)
 	if err != nil {
 		return fmt.Errorf("activate bundle %d: %w", number, err)
 	}
