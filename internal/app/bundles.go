@@ -290,3 +290,6 @@ func (b topicBundles) Plan(ctx context.Context, number event.Offset) (*rules.Pla
 	}
 	return p, nil
 }
+
+// Targets returns how many partitions the topic of a stage has.
+func (b topicBundles) Targets(string) int32 { return 1 }

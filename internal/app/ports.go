@@ -144,12 +144,17 @@ func (f *partitionFeed) Close() {
 	f.feed.Close()
 }
 
+// Trim deletes records below an offset.
+func (l *partitionLog) Trim(context.Context, event.Offset) error {
+	return fmt.Errorf("delete records of %s: not supported yet", l.at.Topic)
+}
+
 // messages turns what a task sends into what Kafka's producers take.
 func messages(from []task.Message) []kafka.Message {
 	to := make([]kafka.Message, len(from))
 	for i := range from {
 		m := &from[i]
-		to[i] = kafka.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: m.Headers}
+		to[i] = kafka.Message{Topic: m.Topic, Pinned: m.Pinned, Partition: m.Partition, Key: m.Key, Value: m.Value, Headers: m.Headers}
 	}
 	return to
 }

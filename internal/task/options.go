@@ -30,13 +30,20 @@ type Options struct {
 	CheckpointInterval time.Duration // between sweeps
 	Rebuild            bool          // a lost store is rebuilt from the log, outside the promise of exactly-once; else it is refused
 	AcceptEngine       bool          // replay with another engine version than the one that has run before; results may differ
-	Start              Start         // where the first start ever begins
+	Start              Start         // where the first start ever begins. The first start of a stage is from the earliest record, whatever it says
+	Eager              bool          // rows for stages are sent after each batch, not with each commit: for delivery at least once
+	Pace               Pace          // nil: the task is never too far ahead
 
 	Now      func() time.Time
 	Engine   uint32 // version of the engine; see engine.Version
 	Logger   *slog.Logger
 	Observer Observer // nil: nobody watches
 }
+
+// Pace says how long a task whose time has come to a watermark waits at most before it reads on, because it is too far ahead of others;
+// 0: it goes on at once. It is asked before each read of a task that sends to stages, and returns at once. Results do not depend on it:
+// it bounds what stages keep while they wait for the slowest. Commits, sweeps and stops go on in the meantime.
+type Pace func(watermark event.Time) time.Duration
 
 // Start says where a task begins that has never run.
 type Start struct {

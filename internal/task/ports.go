@@ -31,6 +31,8 @@ type Log interface {
 	OffsetAt(ctx context.Context, t event.Time) (event.Offset, error)
 	// Open reads from an offset on.
 	Open(ctx context.Context, from event.Offset) (Feed, error)
+	// Trim deletes the records below an offset. It is asked of the topics of stages only, which nobody else reads.
+	Trim(ctx context.Context, before event.Offset) error
 }
 
 // Feed reads the committed records of a partition.
@@ -43,15 +45,17 @@ type Feed interface {
 	Close()
 }
 
-// Message is a record to be produced; its key decides about the partition. Its bytes stay as they are until the commit.
+// Message is a record to be produced. Its bytes stay as they are until the commit.
 type Message struct {
 	Topic      string
+	Pinned     bool            // Partition says where it goes, as a frame for a stage does; else its key decides
+	Partition  event.Partition // when Pinned
 	Key, Value []byte
 	Headers    []ingest.Header
 }
 
 // Producer writes what a task gives. With delivery at least once, output that was sent before Commit may be read and may be repeated; a
-// journal entry never.
+// journal entry never. An entry is sent alone, in a call of its own; what belongs into its transaction is sent before.
 type Producer interface {
 	// Init ends what a predecessor left open and fences it.
 	Init(ctx context.Context) error
@@ -77,6 +81,9 @@ type Group interface {
 type Bundles interface {
 	// Newest returns the number of the newest bundle. It does not wait.
 	Newest() event.Offset
-	// Plan returns what a bundle computes on the task's topic.
+	// Plan returns what a bundle computes on the task's topic, and sees to it that the topics which it sends to exist. On the topic of a stage
+	// that the bundle does not have, the plan has a Stage without upstreams, and nothing else.
 	Plan(ctx context.Context, number event.Offset) (*rules.Plan, error)
+	// Targets returns how many partitions the topic of a stage has, of those to which a plan that was returned sends. It does not wait.
+	Targets(topic string) int32
 }

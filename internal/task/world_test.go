@@ -232,6 +232,10 @@ func (p *port) Open(_ context.Context, from event.Offset) (Feed, error) {
 	return &feed{w: p.w, next: from}, nil
 }
 
+func (p *port) Trim(context.Context, event.Offset) error { return nil }
+
+func (p *port) Targets(string) int32 { return 1 }
+
 func (p *port) Newest() event.Offset { return p.w.newest }
 
 func (p *port) Plan(_ context.Context, number event.Offset) (*rules.Plan, error) {
