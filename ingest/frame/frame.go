@@ -12,7 +12,8 @@
 //	}
 //	record := w.End(next, watermark)
 //
-//	r, err := frame.Read(record)
+//	var r frame.Reader
+//	err := r.Reset(record)
 //	for r.Next() { r.Source, r.Offset, r.Ordinal, r.At, r.Values }
 //	err = r.Err()
 //
@@ -24,8 +25,8 @@
 // Numbers are varints of encoding/binary, signed ones in zigzag; texts are their length and their bytes.
 //
 //	version u8, flags u8 (1: history, 2: idle)
-//	topic text, partition, of, from, next (each signed), watermark i64, bundle signed
-//	sources: their number; each: name, number of fields; each: name, kind u8
+//	bundle signed, topic text, partition, of, from, next (each signed), watermark i64
+//	the layout's length in bytes, then sources: their number; each: name, number of fields; each: name, kind u8
 //	rows: source, offset since the row before (the first: since from), ordinal, time since the row before (signed; the first: i64),
 //	      a bit for each field that has a value, then the values: text; number f64; int signed; bool u8; time since the row's own and offset from
 //	      UTC in seconds (both signed); ip u8 4 or 16 and so many bytes
@@ -48,6 +49,13 @@ type Header struct {
 	Bundle    event.Offset // number of the rules in force
 	History   bool         // rows are to be absorbed, never alerted
 	Idle      bool         // nothing will come for a while: do not wait for this task
+}
+
+// PeekBundle returns the bundle that a frame names.
+func PeekBundle(b []byte) (event.Offset, error) {
+	r := Reader{rest: b}
+	r.begin()
+	return r.Header.Bundle, r.err
 }
 
 // Layout says which fields the rows of a frame have.

@@ -11,10 +11,10 @@ import (
 	"insolite/internal/event"
 )
 
-// Reader gives the rows of one frame. Use Read.
+// Reader gives the rows of one frame after the other.
 type Reader struct {
 	Header Header
-	Layout Layout
+	Layout *Layout // the same one for frames with the same layout, as long as it is remembered
 
 	// The present row, until the next call of Next.
 	Source  int // in Layout
@@ -23,34 +23,45 @@ type Reader struct {
 	At      event.Time
 	Values  []event.Value // one for each of the source's fields
 
-	rest []byte
-	err  error
+	rest   []byte
+	err    error
+	known  map[string]*Layout // by their bytes
+	topics map[string]string
 }
 
-// Read reads a frame's head. Texts of its rows are views into b.
-func Read(b []byte) (*Reader, error) {
-	r := &Reader{rest: b}
+// knownMax is how many layouts and topics a reader remembers: there is one for each upstream topic, and new ones come with new rules.
+const knownMax = 64
+
+// Reset begins a frame: it reads the head. Texts of the frame's rows are views into b.
+func (r *Reader) Reset(b []byte) error {
+	r.rest, r.err = b, nil
+	r.begin()
 	r.head()
-	if r.err != nil {
-		return nil, r.err
-	}
-	return r, nil
+	r.Layout = r.layout()
+	r.Offset, r.At = r.Header.From, 0
+	return r.err
 }
 
-func (r *Reader) head() {
+// begin reads what comes before the topic.
+func (r *Reader) begin() {
+	r.Header = Header{}
 	if len(r.rest) < 2 {
 		r.fail("it has %d bytes", len(r.rest))
 		return
 	}
 	if v := r.rest[0]; v != version {
-		r.err = fmt.Errorf("frame of version %d: %w", v, ErrNewer)
+		r.err, r.rest = fmt.Errorf("frame of version %d: %w", v, ErrNewer), nil
 		return
 	}
 	flags := r.rest[1]
 	r.rest = r.rest[2:]
+	r.Header.History, r.Header.Idle = flags&flagHistory != 0, flags&flagIdle != 0
+	r.Header.Bundle = event.Offset(r.signed())
+}
+
+func (r *Reader) head() {
 	h := &r.Header
-	h.History, h.Idle = flags&flagHistory != 0, flags&flagIdle != 0
-	h.Topic = string(r.text())
+	h.Topic = r.topic(r.text())
 	partition, of := r.signed(), r.signed()
 	if partition < 0 || partition >= of || of > math.MaxInt32 {
 		r.fail("partition %d of %d", partition, of)
@@ -58,15 +69,48 @@ func (r *Reader) head() {
 	h.Partition, h.Of = event.Partition(partition), int32(of)
 	h.From, h.Next = event.Offset(r.signed()), event.Offset(r.signed())
 	h.Watermark = event.Time(r.uint64())
-	h.Bundle = event.Offset(r.signed())
 	if h.Next < h.From {
 		r.fail("offsets from %d to %d", h.From, h.Next)
 	}
-	r.layout()
-	r.Offset = h.From
 }
 
-func (r *Reader) layout() {
+// topic returns a name without copying it each time.
+func (r *Reader) topic(b []byte) string {
+	name, ok := r.topics[string(b)]
+	if !ok {
+		if r.topics == nil || len(r.topics) == knownMax {
+			r.topics = map[string]string{}
+		}
+		name = string(b)
+		r.topics[name] = name
+	}
+	return name
+}
+
+// layout returns the frame's layout.
+func (r *Reader) layout() *Layout {
+	b := r.text()
+	if l := r.known[string(b)]; l != nil || r.err != nil {
+		return l
+	}
+	rows := r.rest
+	r.rest = b
+	l := r.parseLayout()
+	if len(r.rest) > 0 {
+		r.fail("%d bytes behind the layout", len(r.rest))
+	}
+	if r.err != nil {
+		return nil
+	}
+	r.rest = rows
+	if r.known == nil || len(r.known) == knownMax {
+		r.known = map[string]*Layout{}
+	}
+	r.known[string(b)] = &l
+	return &l
+}
+
+func (r *Reader) parseLayout() (l Layout) {
 	for range r.count(sourcesMax) {
 		s := Source{Name: string(r.text())}
 		for range r.count(fieldsMax) {
@@ -77,10 +121,11 @@ func (r *Reader) layout() {
 			s.Fields = append(s.Fields, f)
 		}
 		if r.err != nil {
-			return
+			return nil
 		}
-		r.Layout = append(r.Layout, s)
+		l = append(l, s)
 	}
+	return l
 }
 
 // Next moves to the next row. It returns false at the end, or when the bytes are not right; Err tells which.
@@ -89,8 +134,9 @@ func (r *Reader) Next() bool {
 		return false
 	}
 	source := r.unsigned()
-	if source >= uint64(len(r.Layout)) {
-		r.fail("a row of source %d of %d", source, len(r.Layout))
+	layout := *r.Layout
+	if source >= uint64(len(layout)) {
+		r.fail("a row of source %d of %d", source, len(layout))
 		return false
 	}
 	r.Source = int(source)
@@ -105,7 +151,7 @@ func (r *Reader) Next() bool {
 	}
 	r.Ordinal = uint32(ordinal)
 	r.At += event.Time(r.signed())
-	r.values(r.Layout[source].Fields)
+	r.values(layout[source].Fields)
 	return r.err == nil
 }
 

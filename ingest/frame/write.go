@@ -10,7 +10,6 @@ import (
 // Writer gathers rows into frames. Use NewWriter.
 type Writer struct {
 	layout []byte // as it is written
-	kinds  [][]event.Kind
 	max    int
 
 	header Header
@@ -22,7 +21,7 @@ type Writer struct {
 }
 
 // headBytesMax is what a frame's head takes at most beside topic and layout.
-const headBytesMax = 2 + 8*binary.MaxVarintLen64
+const headBytesMax = 2 + 9*binary.MaxVarintLen64
 
 // NewWriter returns a writer of frames with rows of a layout, of at most so many bytes each.
 func NewWriter(l Layout, bytesMax int) *Writer {
@@ -31,12 +30,9 @@ func NewWriter(l Layout, bytesMax int) *Writer {
 	for _, s := range l {
 		w.layout = appendText(w.layout, s.Name)
 		w.layout = binary.AppendUvarint(w.layout, uint64(len(s.Fields)))
-		var kinds []event.Kind
 		for _, f := range s.Fields {
 			w.layout = append(appendText(w.layout, f.Name), byte(f.Kind))
-			kinds = append(kinds, f.Kind)
 		}
-		w.kinds = append(w.kinds, kinds)
 	}
 	return w
 }
@@ -90,13 +86,14 @@ func (w *Writer) End(next event.Offset, watermark event.Time) []byte {
 		flags |= flagIdle
 	}
 	b := append(w.out[:0], version, flags)
+	b = binary.AppendVarint(b, int64(h.Bundle))
 	b = appendText(b, h.Topic)
 	b = binary.AppendVarint(b, int64(h.Partition))
 	b = binary.AppendVarint(b, int64(h.Of))
 	b = binary.AppendVarint(b, int64(h.From))
 	b = binary.AppendVarint(b, int64(next))
 	b = binary.BigEndian.AppendUint64(b, uint64(watermark))
-	b = binary.AppendVarint(b, int64(h.Bundle))
+	b = binary.AppendUvarint(b, uint64(len(w.layout)))
 	b = append(b, w.layout...)
 	w.out = append(b, w.rows...)
 	return w.out
