@@ -8,9 +8,9 @@
 //	w := frame.NewWriter(layout, 900<<10)
 //	w.Begin(frame.Header{Topic: "payments", Partition: 3, From: 100, …})
 //	for each event {
-//		if !w.Add(source, offset, 0, at, values) { …send w.End(offset, watermark), Begin anew, Add again… }
+//		if !w.Add(source, offset, 0, at, values) { …send w.End(offset, watermark, false), Begin anew, Add again… }
 //	}
-//	record := w.End(next, watermark)
+//	record := w.End(next, watermark, false)
 //
 //	var r frame.Reader
 //	err := r.Reset(record)

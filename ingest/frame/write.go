@@ -37,7 +37,7 @@ func NewWriter(l Layout, bytesMax int) *Writer {
 	return w
 }
 
-// Begin starts a frame. Next and Watermark of the header are given at its end.
+// Begin starts a frame. Next, Watermark and Idle of the header are given at its end.
 func (w *Writer) Begin(h Header) {
 	w.header, w.rows, w.offset, w.at, w.n = h, w.rows[:0], h.From, 0, 0
 }
@@ -74,15 +74,18 @@ func (w *Writer) Add(source int, offset event.Offset, ordinal uint32, at event.T
 	return true
 }
 
+// Clear throws the rows away: the frame has been sent.
+func (w *Writer) Clear() { w.rows, w.n = w.rows[:0], 0 }
+
 // End returns the frame's bytes, which are valid until the next End: it covers the offsets up to next, and its task's time had come to the
-// watermark.
-func (w *Writer) End(next event.Offset, watermark event.Time) []byte {
+// watermark. An idle task has nothing to send for a while.
+func (w *Writer) End(next event.Offset, watermark event.Time, idle bool) []byte {
 	h := &w.header
 	var flags byte
 	if h.History {
 		flags |= flagHistory
 	}
-	if h.Idle {
+	if idle {
 		flags |= flagIdle
 	}
 	b := append(w.out[:0], version, flags)

@@ -22,11 +22,11 @@ type alertScratch struct {
 
 // emit appends the alert of a rule for the present event to the output.
 func (e *Engine) emit(r *rule, held int) {
-	rec := &e.records[e.i]
+	rec := &e.recs[e.i]
 	s := &e.scratch.alert
 	s.members, s.text = s.members[:0], s.text[:0]
 	a := &s.record
-	a.Origin = alerts.Origin{Rule: r.ID, Version: r.Version, Topic: e.plan.Topic, Partition: e.options.Partition, Offset: rec.Offset, State: "firing"}
+	a.Origin = alerts.Origin{Rule: r.ID, Version: r.Version, Topic: r.Source.Topic, Partition: rec.partition, Offset: rec.offset, State: "firing"}
 	a.Rule = alerts.RuleInfo{Title: r.Title, Severity: r.Severity.String(), Mode: r.Mode.String(), Tags: r.Tags}
 	a.Key = e.named(a.Key[:0], r.Source.Fields, r.GroupBy)
 	a.At = e.row[r.Source.EventTime]
@@ -34,8 +34,11 @@ func (e *Engine) emit(r *rule, held int) {
 	a.Condition = r.Condition.Text()
 	a.Because = e.because(a.Because[:0], r)
 	a.Context = e.features(a.Context[:0], r)
-	a.Event, a.Fields = rec.Value, a.Fields[:0]
-	if len(rec.Value) > alerts.EventBytesMax {
+	a.Event, a.Fields = nil, a.Fields[:0]
+	if e.stage == nil {
+		a.Event = e.records[e.i].Value
+	}
+	if e.stage != nil || len(a.Event) > alerts.EventBytesMax {
 		a.Fields = e.needed(a.Fields)
 	}
 	a.Source = r.Source.Name
@@ -49,7 +52,7 @@ func (e *Engine) emit(r *rule, held int) {
 	to := len(out.arena)
 	out.arena = a.AppendJSON(out.arena)
 	end := len(out.arena)
-	out.Alerts = append(out.Alerts, Alert{Rule: r.Rule, Offset: rec.Offset, At: a.At, Origin: a.Origin, Key: out.arena[from:to:to], Value: out.arena[to:end:end]})
+	out.Alerts = append(out.Alerts, Alert{Rule: r.Rule, Offset: rec.offset, At: a.At, Origin: a.Origin, Key: out.arena[from:to:to], Value: out.arena[to:end:end]})
 }
 
 // entity returns the key's fields in the keyspace's order, which does not depend on the rule: alerts about one entity share their record key.
@@ -120,7 +123,11 @@ func (e *Engine) evidence(dst []alerts.Seen, r *rule) []alerts.Seen {
 	s := &e.scratch.alert
 	s.seen = r.evidence.Append(s.seen[:0], &r.stream.ctx, e.at, r.EvidenceWithin)
 	for _, seen := range s.seen[max(0, len(s.seen)-r.Alert.Evidence):] {
-		dst = append(dst, alerts.Seen{Topic: e.plan.Topic, Partition: e.options.Partition, Offset: seen.Offset, At: seen.At})
+		p, o := e.options.Partition, seen.Offset
+		if e.stage != nil {
+			p, o = unpacked(seen.Offset)
+		}
+		dst = append(dst, alerts.Seen{Topic: r.Source.Topic, Partition: p, Offset: o, At: seen.At})
 	}
 	return dst
 }

@@ -43,6 +43,7 @@ type source struct {
 	id      event.Slot // of dedupe; NoSlot: none
 	streams []*stream
 	rules   []*rule
+	routes  []*routing
 	filing  *filing // nil: all rules are evaluated
 }
 

@@ -7,7 +7,7 @@ import (
 
 // Counts says what became of the records since New; replayed ones are not among them.
 type Counts struct {
-	Records    uint64    // all
+	Records    uint64    // all; at a stage, frames
 	Tombstones uint64    // records without a value
 	Unmatched  uint64    // records of no source
 	Malformed  uint64    // records that could not be decoded: dead letters
@@ -17,6 +17,9 @@ type Counts struct {
 	Refused    []Refused // dead letters by reason, in the order in which the first came
 	Sources    []SourceCounts
 	Rules      []RuleCounts
+
+	RowsSent     uint64 // to stages
+	RowsRepeated uint64 // of a stage: that had been seen before
 
 	seen  []uint64 // events by gate
 	gates []int    // of Rules
@@ -44,8 +47,9 @@ type SourceCounts struct {
 	Source     *event.Source
 	Events     uint64 // decoded
 	TooFar     uint64 // too far ahead of their records' timestamps: dead letters
-	Late       uint64 // below the watermark
+	Late       uint64 // below the watermark; at a stage, of a partition that was not waited for because it was idle
 	Duplicates uint64 // refused by a keyspace, summed over keyspaces
+	Unsent     uint64 // to a stage, because a field of its key was missing, summed over stages
 	WrongKey   uint64 // whose record's key is not the text of the declared key field
 }
 

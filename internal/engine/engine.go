@@ -35,7 +35,9 @@ var ErrAhead = errors.New("a stored context is ahead of its task")
 type Engine struct {
 	plan      *rules.Plan
 	options   Options
-	decoder   *decode.Decoder
+	decoder   *decode.Decoder // nil: a stage
+	stage     *stage          // nil: a topic of sources
+	routes    []*route
 	spaces    []*space
 	sources   []*source
 	width     int
@@ -50,8 +52,11 @@ type Engine struct {
 	// Of the present batch.
 	count   *Counts
 	out     *Output // nil: discarded
+	frames  *Output // for rows; nil: discarded
 	replay  bool
-	records []ingest.Record // of the sub-batch
+	history bool            // rows that are sent are history
+	records []ingest.Record // of the sub-batch; none at a stage
+	n       int             // events of the sub-batch
 	rows    event.Row       // of the sub-batch, one behind the other
 	recs    [subBatch]record
 	text    []byte // copies of strings that features gave
@@ -77,17 +82,17 @@ type Engine struct {
 // their rows to stay in the cache.
 const subBatch = 64
 
-// record is what decoding gave.
+// record is what decoding gave, and where the event stands.
 type record struct {
-	source int32 // in sources; -1: none
-	bad    *decode.Error
+	source    int32 // in sources; -1: none
+	bad       *decode.Error
+	partition event.Partition // of the source's topic
+	offset    event.Offset    // in it
+	after     event.Position  // where the task's log, and a context, stand behind it
 }
 
 // New returns the engine of one partition of the plan's topic, at its beginning.
 func New(plan *rules.Plan, o Options) (*Engine, error) {
-	if plan.Stage != nil || len(plan.Routes) > 0 {
-		return nil, fmt.Errorf("engine of topic %s: rules by other fields than those by which the records are keyed are not supported yet", plan.Topic)
-	}
 	e := &Engine{plan: plan, options: o, watermark: event.NoTime, lateness: event.Time(plan.Lateness)}
 	var all []*event.Source
 	var wanted [][]bool
@@ -96,11 +101,15 @@ func New(plan *rules.Plan, o Options) (*Engine, error) {
 		wanted = append(wanted, s.Needed)
 		e.width = max(e.width, s.Width)
 	}
-	d, err := decode.New(all, wanted)
-	if err != nil {
-		return nil, fmt.Errorf("engine of topic %s: %w", plan.Topic, err)
+	if e.rows = make(event.Row, subBatch*e.width); plan.Stage != nil {
+		e.stage = e.newStage()
+	} else {
+		d, err := decode.New(all, wanted)
+		if err != nil {
+			return nil, fmt.Errorf("engine of topic %s: %w", plan.Topic, err)
+		}
+		e.decoder = d
 	}
-	e.decoder, e.rows = d, make(event.Row, subBatch*e.width)
 	if err := e.build(); err != nil {
 		return nil, fmt.Errorf("engine of topic %s: %w", plan.Topic, err)
 	}
@@ -148,7 +157,9 @@ func (e *Engine) build() error {
 		e.sources = append(e.sources, s)
 	}
 	e.live, e.replayed = newCounts(e.plan, all, gates, seen), newCounts(e.plan, all, gates, seen)
-	return nil
+	var err error
+	e.routes, err = e.newRoutes()
+	return err
 }
 
 // Plan returns what the engine was made from.
@@ -163,8 +174,10 @@ func (e *Engine) Watermark() event.Time { return e.watermark }
 // Counts returns what became of the records so far. It must not be changed, and changes with the next step.
 func (e *Engine) Counts() *Counts {
 	e.live.settle()
-	ways := e.decoder.Stats()
-	e.live.Fast, e.live.Generic = ways.Fast, ways.Generic
+	if e.decoder != nil {
+		ways := e.decoder.Stats()
+		e.live.Fast, e.live.Generic = ways.Fast, ways.Generic
+	}
 	return &e.live
 }
 
@@ -176,62 +189,71 @@ func (e *Engine) Restore(p event.Position, watermark event.Time) {
 	e.position, e.watermark = p, watermark
 }
 
-// Upstreams returns what a stage knows of the tasks that send to it, by topic and partition. It must not be changed, and changes with the next
-// step.
-func (e *Engine) Upstreams() []event.Upstream { return nil }
-
-// RestoreUpstreams sets what a checkpoint knows of the tasks that send to this stage, before the first step.
-func (e *Engine) RestoreUpstreams(all []event.Upstream) {}
-
-// History steps a batch from before the task's first start: contexts absorb it, its rows go to the stages as history, and nothing else comes
-// of it.
-func (e *Engine) History(b *ingest.Batch, out *Output) error {
-	return fmt.Errorf("not supported yet")
-}
-
-// Cut ends the frames that have rows and appends them to the output: before a commit. A frame that would get too large is ended by Step.
-func (e *Engine) Cut(out *Output) {}
-
-// Mark appends an empty frame for every target that got none since the last Mark, if there is something to tell: that this engine is here, how
-// far it and its time have come, that it is idle.
-func (e *Engine) Mark(out *Output, idle bool) {}
-
-// Leave is Cut, and then appends a frame for every target that names another bundle: the last ones of these rules. They belong into the
-// transaction that makes that bundle follow.
-func (e *Engine) Leave(out *Output, bundle event.Offset) {}
-
-// FrameBundle returns the number of the bundle that a record of a stage's topic names: one above the present one is to be activated before it
-// is stepped.
-func FrameBundle(record []byte) (event.Offset, error) { return 0, nil }
-
 // RaiseWatermark makes the watermark at least t: time has passed in another input that is read in step with this one.
 func (e *Engine) RaiseWatermark(t event.Time) { e.watermark = max(e.watermark, t) }
 
 // Step steps a batch and appends what comes of it to out. After an error the contexts are in doubt: recover from the checkpoint.
 func (e *Engine) Step(b *ingest.Batch, out *Output) error {
-	e.count, e.out, e.replay = &e.live, out, false
+	if err := e.turn(false); err != nil {
+		return err
+	}
+	e.count, e.out, e.frames, e.replay = &e.live, out, out, false
+	return e.step(b)
+}
+
+// History steps a batch from before the place where the task's output begins: contexts absorb it, its rows go to the stages as history, and
+// nothing else comes of it.
+func (e *Engine) History(b *ingest.Batch, out *Output) error {
+	if err := e.turn(true); err != nil {
+		return err
+	}
+	e.count, e.out, e.frames, e.replay = &e.replayed, nil, out, false
 	return e.step(b)
 }
 
 // Replay steps a batch that was committed before: it gives nothing, and each context skips what it holds already.
 func (e *Engine) Replay(b *ingest.Batch) error {
-	e.count, e.out, e.replay = &e.replayed, nil, true
+	e.count, e.out, e.frames, e.replay = &e.replayed, nil, nil, true
 	return e.step(b)
 }
 
 func (e *Engine) step(b *ingest.Batch) error {
-	for rest := b.Records; len(rest) > 0; rest = rest[len(e.records):] {
-		e.records = rest[:min(len(rest), subBatch)]
-		e.decode()
-		if err := e.find(); err != nil {
-			return err
+	if e.stage != nil {
+		for i := range b.Records {
+			if err := e.stepFrame(&b.Records[i]); err != nil {
+				return err
+			}
 		}
-		for e.i, e.phase = 0, phaseStart; !e.run(); {
+	} else {
+		for rest := b.Records; len(rest) > 0; rest = rest[len(e.records):] {
+			e.records = rest[:min(len(rest), subBatch)]
+			e.decode()
+			if err := e.stepAll(); err != nil {
+				return err
+			}
 		}
+		e.records = nil
 	}
-	e.records = nil
 	if next := (event.Position{Offset: b.Next}); e.position.Before(next) {
 		e.position = next
+	}
+	return nil
+}
+
+// begin empties the sub-batch.
+func (e *Engine) begin() {
+	e.n, e.text = 0, e.text[:0]
+	for _, s := range e.spaces {
+		s.bytes, s.n = s.bytes[:0], 0
+	}
+}
+
+// stepAll steps the events of the sub-batch.
+func (e *Engine) stepAll() error {
+	if err := e.find(); err != nil {
+		return err
+	}
+	for e.i, e.phase = 0, phaseStart; !e.run(); {
 	}
 	return nil
 }

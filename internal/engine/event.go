@@ -31,7 +31,7 @@ type scratch struct {
 // run works on the sub-batch from where it stands. It reports false when a condition panicked, and stands behind it.
 func (e *Engine) run() (done bool) {
 	defer e.rescue()
-	for ; e.i < len(e.records); e.i++ {
+	for ; e.i < e.n; e.i++ {
 		e.event()
 		e.phase = phaseStart
 	}
@@ -48,7 +48,7 @@ func (e *Engine) rescue() {
 		return
 	}
 	e.count.Panics++
-	told := Panic{Offset: e.records[e.i].Offset, Message: fmt.Sprint(p)}
+	told := Panic{Offset: e.recs[e.i].offset, Message: fmt.Sprint(p)}
 	if e.phase == phaseWheres {
 		e.careful, e.phase = true, phaseStart
 	} else {
@@ -65,15 +65,20 @@ func (e *Engine) rescue() {
 
 // event takes the present record through the step.
 func (e *Engine) event() {
-	rec := &e.records[e.i]
 	if e.phase == phaseStart {
-		if !e.admit(rec) {
+		if !e.admit() {
 			return
 		}
 		e.serial++
 		e.phase = phaseWheres
+		if e.frames != nil {
+			e.pass()
+		}
 		e.wheres()
 		e.phase = phaseState
+		if e.frames != nil {
+			e.forward()
+		}
 		e.absorb()
 		e.choose()
 		e.phase, e.rule = phaseRules, 0
@@ -82,7 +87,7 @@ func (e *Engine) event() {
 		e.conclude(e.evaluate(e.source.rules[e.rule]))
 	}
 	e.phase = phaseState
-	e.finish(rec)
+	e.finish()
 }
 
 // choose finds the rules to evaluate, and counts those that see the event.
@@ -108,8 +113,32 @@ func (e *Engine) choose() {
 }
 
 // admit reports whether the record is an event that is in time.
-func (e *Engine) admit(rec *ingest.Record) bool {
+func (e *Engine) admit() bool {
 	d := &e.recs[e.i]
+	if e.stage == nil && !e.decoded() {
+		return false
+	}
+	s := e.sources[d.source]
+	e.source, e.row = s, e.rows[e.i*e.width:(e.i+1)*e.width]
+	e.at = e.row[s.plan.Source.EventTime].Time()
+	if e.careful {
+		return true
+	}
+	c := &e.count.Sources[s.index]
+	c.Events++
+	if e.stage == nil && !e.options.Files && !e.credible(c) {
+		return false
+	}
+	if e.at < e.watermark { // at a stage: of an upstream that was not waited for
+		c.Late++
+		return e.refuse(Late)
+	}
+	return true
+}
+
+// decoded reports whether the record is an event.
+func (e *Engine) decoded() bool {
+	rec, d := &e.records[e.i], &e.recs[e.i]
 	if !e.careful {
 		e.count.Records++
 	}
@@ -131,28 +160,20 @@ func (e *Engine) admit(rec *ingest.Record) bool {
 		e.count.Unmatched++
 		return e.refuse(Unmatched)
 	}
-	s := e.sources[d.source]
-	e.source, e.row = s, e.rows[e.i*e.width:(e.i+1)*e.width]
-	e.at = e.row[s.plan.Source.EventTime].Time()
-	if e.careful {
-		return true
+	return true
+}
+
+// credible reports whether the event's time can be, and counts a key that is not the one that was declared.
+func (e *Engine) credible(c *SourceCounts) bool {
+	rec, s := &e.records[e.i], e.source
+	if e.at > rec.Timestamp.Add(s.plan.Source.MaxAhead) {
+		c.TooFar++
+		e.count.Refuse(StageStep, ReasonMaxAhead)
+		e.ahead(rec)
+		return e.refuse(TooFar)
 	}
-	c := &e.count.Sources[s.index]
-	c.Events++
-	if !e.options.Files {
-		if e.at > rec.Timestamp.Add(s.plan.Source.MaxAhead) {
-			c.TooFar++
-			e.count.Refuse(StageStep, ReasonMaxAhead)
-			e.ahead(rec)
-			return e.refuse(TooFar)
-		}
-		if s.key != event.NoSlot && !e.keyed(rec, &e.row[s.key]) {
-			c.WrongKey++
-		}
-	}
-	if e.at < e.watermark {
-		c.Late++
-		return e.refuse(Late)
+	if s.key != event.NoSlot && !e.keyed(rec, &e.row[s.key]) {
+		c.WrongKey++
 	}
 	return true
 }
@@ -254,7 +275,7 @@ func (e *Engine) absorb() {
 			continue
 		}
 		st.ctx = st.space.context(e.i)
-		if e.replay && st.ctx.Position().Offset > e.records[e.i].Offset {
+		if e.replay && !st.ctx.Position().Before(e.recs[e.i].after) {
 			st.state = held
 			continue
 		}
@@ -312,8 +333,12 @@ func (e *Engine) add(st *stream, c *cell) {
 }
 
 // finish lets the cells absorb the event whose features exclude it, notes in the contexts that they hold the event, and raises the watermark.
-func (e *Engine) finish(rec *ingest.Record) {
-	p := event.Position{Offset: rec.Offset + 1}
+func (e *Engine) finish() {
+	d := &e.recs[e.i]
+	seen := d.offset
+	if e.stage != nil {
+		seen = packed(d.partition, d.offset)
+	}
 	known := e.source.id != event.NoSlot && e.row[e.source.id].Known()
 	for _, st := range e.source.streams {
 		switch {
@@ -321,18 +346,21 @@ func (e *Engine) finish(rec *ingest.Record) {
 			e.addTo(st, st.later)
 			for i := range st.evidence {
 				if ev := &st.evidence[i]; ev.where < 0 || st.ok[ev.where] {
-					ev.ring.Add(&st.ctx, rec.Offset, e.at)
+					ev.ring.Add(&st.ctx, seen, e.at)
 				}
 			}
 		case st.state == duplicate, st.state == idle && known:
 		default:
 			continue
 		}
-		st.ctx.Advance(p, e.at)
+		st.ctx.Advance(d.after, e.at)
+	}
+	if e.stage != nil {
+		return // it rises with the frame
 	}
 	t := e.at
 	if !e.options.Files {
-		t = min(t, rec.Timestamp)
+		t = min(t, e.records[e.i].Timestamp)
 	}
 	e.watermark = max(e.watermark, t.Add(-e.plan.Lateness))
 }

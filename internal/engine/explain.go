@@ -66,6 +66,9 @@ func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
 	}
 	x.Admission = e.refused
 	d := &e.recs[0]
+	if e.stage != nil && e.n > 0 {
+		x.Topic, x.Partition, x.Offset = e.source.plan.Source.Topic, d.partition, d.offset
+	}
 	if d.bad != nil {
 		x.Message = d.bad.Message
 		return x, nil

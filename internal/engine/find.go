@@ -11,29 +11,31 @@ import (
 // decode turns the sub-batch's records into rows and keys.
 func (e *Engine) decode() {
 	e.decoder.Reset()
-	e.text = e.text[:0]
-	for _, s := range e.spaces {
-		s.bytes, s.n = s.bytes[:0], 0
-	}
+	e.begin()
+	e.n = len(e.records)
 	for i := range e.records {
 		r := &e.records[i]
-		e.recs[i] = record{source: -1}
+		e.recs[i] = record{source: -1, partition: e.options.Partition, offset: r.Offset, after: event.Position{Offset: r.Offset + 1}}
 		if r.Value == nil {
 			continue
 		}
 		row := e.rows[i*e.width : (i+1)*e.width]
 		n, bad := e.decoder.Decode(r.Value, r.Timestamp, row)
-		e.recs[i] = record{source: int32(n), bad: bad}
-		if bad != nil || n < 0 {
-			continue
-		}
-		for _, st := range e.sources[n].streams {
-			st.space.enter(i, st.plan.Key, row)
+		e.recs[i].source, e.recs[i].bad = int32(n), bad
+		if bad == nil && n >= 0 {
+			e.enter(i, row)
 		}
 	}
 }
 
-// enter notes record i's key.
+// enter notes the keys of event i.
+func (e *Engine) enter(i int, row event.Row) {
+	for _, st := range e.sources[e.recs[i].source].streams {
+		st.space.enter(i, st.plan.Key, row)
+	}
+}
+
+// enter notes event i's key.
 func (s *space) enter(i int, key []event.Slot, row event.Row) {
 	at := &s.entries[i]
 	from := len(s.bytes)
@@ -62,7 +64,7 @@ func (e *Engine) find() error {
 	for _, s := range e.spaces {
 		s.keys.Touch(s.hashes[:s.n])
 	}
-	for i := range e.records {
+	for i := range e.n {
 		if e.recs[i].bad != nil || e.recs[i].source < 0 {
 			continue
 		}
@@ -124,7 +126,7 @@ func (e *Engine) take(s *space, at *entry, blob []byte) (err error) {
 	if !e.replay && e.position.Before(p) {
 		return fmt.Errorf("%w: it stands at %v, the task at %v", ErrAhead, p, e.position)
 	}
-	if last := e.records[len(e.records)-1].Offset; last < p.Offset {
+	if !p.Before(e.recs[e.n-1].after) {
 		s.hold(at) // it may be of rules that are not in force yet, so it is left where it is
 		return nil
 	}

@@ -88,6 +88,9 @@ func (e *Engine) RememberLayout(description []byte) error {
 // Switch returns an engine that goes on from here with other rules: what both remember is kept, what is new starts empty. The old engine is
 // of no use afterwards.
 func (e *Engine) Switch(plan *rules.Plan, bundle event.Offset) (*Engine, error) {
+	if e.uncut() > 0 {
+		return nil, fmt.Errorf("switch rules: %w", errUncut)
+	}
 	old := map[uint64]bool{}
 	parts(e.plan, func(p uint64) { old[p] = true })
 	o := e.options
@@ -108,6 +111,10 @@ func (e *Engine) Switch(plan *rules.Plan, bundle event.Offset) (*Engine, error) 
 		return nil, err
 	}
 	next.Restore(e.position, e.watermark)
+	next.history = e.history
+	if next.stage != nil {
+		next.stage.follow(e.Upstreams())
+	}
 	for _, s := range e.spaces {
 		e.layouts = append(e.layouts, s.layout.Describe())
 	}
