@@ -34,6 +34,17 @@
 // [Engine.Restore], [Engine.Replay] steps what was committed since; it gives no output, and skips in each context the events that the
 // context already holds. [Options.Load] brings in contexts that are not in memory.
 //
+// # Stages
+//
+// Events whose key lies on other partitions are sent on, to the task of a stage. [Engine.Step] puts a row of each into the frame for its key's
+// partition, once the event is known to be in time; [Engine.Cut] ends the frames before a commit, [Engine.Mark] tells those that got none how far
+// this task has come, and [Engine.Leave] that other rules follow. They come to [Output.Frames].
+//
+// The engine of a stage steps batches whose records are such frames. It takes no part in what was decided before: what is late, or no event. It
+// drops the rows that it has seen from the same partition before, and after each frame its watermark is the least of those of the partitions that
+// send to it, except the idle ones; so an event is late there only if its partition was idle before. [Engine.Upstreams] is what it knows of them,
+// and part of a checkpoint. The alerts of a stage name the record of the source.
+//
 // # A rule that panics
 //
 // It is off for that record, which is counted and told in [Output.Panics]; the record's effect on features stands. A panic anywhere else is a
