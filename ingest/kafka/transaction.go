@@ -8,6 +8,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"insolite/internal/crash"
 	"insolite/internal/event"
 )
 
@@ -148,6 +149,7 @@ func (t *Transaction) Commit(ctx context.Context) error {
 			return t.fail("send offsets", false, err)
 		}
 	}
+	crash.At(crash.OffsetsSent)
 	if unknown, err := t.end(ctx, true); err != nil {
 		return t.fail("commit", unknown, err)
 	}
@@ -199,7 +201,9 @@ func (t *Transaction) flush(ctx context.Context) error {
 	if err := t.addPartitions(ctx, batches); err != nil {
 		return err
 	}
+	crash.At(crash.PartitionsAdded)
 	_, err := t.write(ctx, batches)
+	crash.At(crash.RecordsWritten)
 	return err
 }
 

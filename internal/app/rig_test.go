@@ -28,11 +28,13 @@ type rig struct {
 	dir     string
 	config  string
 	program string
+	env     []string // of the program, beside the test's
 	project *Project
 	client  *kafka.Client
 	process *exec.Cmd
 	exited  chan error
 	log     *os.File
+	enough  chan struct{}                              // closed when no more is to be produced; nil: never
 	java    func(source string, args ...string) string // Kafka's own tools
 }
 
@@ -41,10 +43,11 @@ const rigPartitions = 4
 var discard = slog.New(slog.DiscardHandler)
 
 // build makes the program.
-func build(t *testing.T) (program string) {
+func build(t *testing.T, flags ...string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "detector")
-	if out, err := exec.Command("go", "build", "-o", program, "insolite/cmd/detector").CombinedOutput(); err != nil {
+	args := append(append([]string{"build", "-o", program}, flags...), "insolite/cmd/detector")
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return program
@@ -112,7 +115,7 @@ func (r *rig) topic() string { return r.project.Config.Sources[0].Topic }
 func (r *rig) start(command string, flags ...string) {
 	r.t.Helper()
 	c := exec.Command(r.program, append([]string{command, "--config", r.config, "--log-level", "debug"}, flags...)...)
-	c.Stdout, c.Stderr = r.log, r.log
+	c.Stdout, c.Stderr, c.Env = r.log, r.log, append(os.Environ(), r.env...)
 	if err := c.Start(); err != nil {
 		r.t.Fatal(err)
 	}
@@ -160,6 +163,11 @@ func (r *rig) produce(ctx context.Context, n int, perSecond, malformed float64) 
 			return err
 		}
 		batch = batch[:0]
+		select {
+		case <-r.enough:
+			return nil
+		default:
+		}
 		time.Sleep(time.Until(began.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))))
 	}
 	return nil
@@ -300,15 +308,21 @@ func (r *rig) drain() {
 	}
 }
 
+// lines is how often the program has logged a text since the test began.
+func (r *rig) lines(text string) int {
+	r.t.Helper()
+	b, err := os.ReadFile(r.log.Name())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return bytes.Count(b, []byte(text))
+}
+
 // logged waits until the program has logged a text so often since the test began.
 func (r *rig) logged(text string, times int, limit time.Duration) {
 	r.t.Helper()
 	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
-		b, err := os.ReadFile(r.log.Name())
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		if bytes.Count(b, []byte(text)) >= times {
+		if r.lines(text) >= times {
 			return
 		}
 		if time.Now().After(deadline) {

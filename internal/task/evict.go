@@ -6,6 +6,7 @@ import (
 
 	"insolite/context/checkpoint"
 	"insolite/context/store"
+	"insolite/internal/crash"
 	"insolite/internal/engine"
 )
 
@@ -90,9 +91,11 @@ func (t *Task) evictSome(ctx context.Context, k engine.Keyspace) error {
 		return err
 	}
 	t.did(Work{Kind: Written, Contexts: len(s.items), Bytes: len(s.blobs)})
+	crash.At(crash.BeforeEviction)
 	for _, h := range s.cold {
 		k.Contexts.Evict(h)
 	}
+	crash.At(crash.Evicted)
 	t.whole = t.whole && len(s.cold) == 0
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"insolite/context/checkpoint"
+	"insolite/internal/crash"
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/journal"
@@ -32,22 +33,27 @@ func (t *Task) recover(ctx context.Context) error {
 	if err := t.o.Group.Owner(ctx); err != nil {
 		return fmt.Errorf("check the ownership: %w", err)
 	}
+	crash.At(crash.OwnerConfirmed)
 	store, err := t.o.Store.Open(ctx, t.id)
 	if err != nil {
 		return fmt.Errorf("open the checkpoint: %w", err)
 	}
 	t.store = store
+	crash.At(crash.EpochRaised)
 	if err := t.o.Producer.Init(ctx); err != nil {
 		return fmt.Errorf("take over the producer: %w", err)
 	}
+	crash.At(crash.ProducerTaken)
 	x, err := t.readCommitted(ctx)
 	if err != nil {
 		return err
 	}
+	crash.At(crash.OffsetRead)
 	meta, err := store.Meta(ctx)
 	if err != nil {
 		return fmt.Errorf("read the checkpoint: %w", err)
 	}
+	crash.At(crash.CheckpointRead)
 	if t.facts, err = t.o.Log.Facts(ctx); err != nil {
 		return fmt.Errorf("look at the log: %w", err)
 	}
@@ -61,6 +67,7 @@ func (t *Task) recover(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
+	crash.At(crash.JournalRead)
 	if !x.found {
 		if x, entries, err = t.first(ctx, meta, entries); err != nil {
 			return err
@@ -73,6 +80,7 @@ func (t *Task) recover(ctx context.Context) error {
 	if err := t.restore(ctx, y, entries); err != nil {
 		return err
 	}
+	crash.At(crash.Restored)
 	if meta != nil {
 		t.sweep.flipped = meta.Y
 	}
@@ -116,13 +124,16 @@ func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journ
 	if first.At.Offset > t.facts.End {
 		return committed{}, nil, fmt.Errorf("find where to start: offset %d lies beyond the transaction of another program that is open at %d", first.At.Offset, t.facts.End)
 	}
+	crash.At(crash.FirstDecided)
 	if err := t.o.Producer.Send(ctx, []Message{t.entryMessage(&first)}); err != nil {
 		return committed{}, nil, fmt.Errorf("write the first journal entry: %w", err)
 	}
+	crash.At(crash.FirstSent)
 	commit := journal.Commit{Bundle: first.Bundle, Journal: 1, Watermark: event.NoTime, Engine: t.o.Engine}
 	if err := t.produce(ctx, first.At.Offset, &commit); err != nil {
 		return committed{}, nil, fmt.Errorf("commit the start: %w", err)
 	}
+	crash.At(crash.FirstCommitted)
 	t.log.Info("first start", "offset", first.At.Offset, "context_from", first.From, "bundle", first.Bundle)
 	return committed{found: true, position: first.At, Commit: commit}, []journal.Entry{first}, nil
 }
@@ -329,6 +340,7 @@ func (t *Task) replay(ctx context.Context, x committed, y *checkpoint.Meta) erro
 		if err := t.poll(ctx, time.Second); err != nil {
 			return fmt.Errorf("replay: %w", err)
 		}
+		crash.At(crash.Replaying)
 	}
 	return ctx.Err()
 }
@@ -373,6 +385,7 @@ func (t *Task) reached() error {
 			"the replay ends with the watermark %d, but it was %d: the log or the rules are not what they were", w, x.Watermark)
 	}
 	t.live, t.lag.oldest = true, event.NoTime
+	crash.At(crash.Live)
 	took := t.o.Now().Sub(t.began)
 	t.cycle.last = t.o.Now()
 	t.sweep.last = t.o.Now()

@@ -7,6 +7,7 @@ import (
 
 	"insolite/context/checkpoint"
 	"insolite/context/store"
+	"insolite/internal/crash"
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/rules"
@@ -90,6 +91,7 @@ func (t *Task) beginSweep() {
 		dirty += n
 	}
 	s.share = max(t.shareMin, dirty/sweepShare)
+	crash.At(crash.SweepBegun)
 }
 
 // sweepShare writes up to n of the sweep's contexts, and flips the meta when all are written.
@@ -117,9 +119,11 @@ func (t *Task) sweepShare(ctx context.Context, n int) (err error) {
 		}
 	}
 	meta := s.meta
+	crash.At(crash.BeforeFlip)
 	if err := t.store.Flip(ctx, &meta); err != nil {
 		return fmt.Errorf("complete the checkpoint: %w", err)
 	}
+	crash.At(crash.Flipped)
 	s.active, s.flipped, t.swept = false, meta.Y, true
 	t.update(func(st *Status) { st.Checkpoint, st.Swept = t.o.Now(), s.flipped })
 	took := t.o.Now().Sub(s.last)
@@ -168,6 +172,7 @@ func (t *Task) write(ctx context.Context) error {
 		if err := t.store.Write(ctx, rest[:chunk]); err != nil {
 			return fmt.Errorf("write contexts: %w", err)
 		}
+		crash.At(crash.ChunkWritten)
 		rest = rest[chunk:]
 	}
 	return nil

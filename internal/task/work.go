@@ -8,6 +8,7 @@ import (
 
 	"insolite/context/store"
 	"insolite/ingest"
+	"insolite/internal/crash"
 	"insolite/internal/event"
 	"insolite/internal/journal"
 	"insolite/rules"
@@ -232,6 +233,7 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 	t.left()
 	t.log.Info("rules activated", "bundle", number, "before", t.bundle, "position", t.engine.Position().String())
 	t.engine, t.bundle, t.whole = next, number, false // contexts that the old rules alone had are left in the store
+	crash.At(crash.Activated)
 	t.sweep.restart()
 	return nil
 }
@@ -239,14 +241,17 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 // journal commits with a new entry at the position, and applies it when that has succeeded.
 func (t *Task) journal(ctx context.Context, entry journal.Entry) error {
 	entry.Number, entry.At = t.written+1, t.engine.Position()
+	crash.At(crash.BeforeJournal)
 	if err := t.o.Producer.Send(ctx, []Message{t.entryMessage(&entry)}); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
+	crash.At(crash.JournalSent)
 	t.written = entry.Number
 	t.cycle.output = true
 	if err := t.commit(ctx); err != nil {
 		return err
 	}
+	crash.At(crash.EntryCommitted)
 	t.pending = append(t.pending, entry)
 	_, err := t.applyNext(ctx)
 	return err
@@ -280,6 +285,7 @@ func (t *Task) send(ctx context.Context) error {
 		t.did(Work{Kind: Committed, Err: err})
 		return fmt.Errorf("send alerts: %w", err)
 	}
+	crash.At(crash.AlertsSent)
 	return nil
 }
 
@@ -314,6 +320,7 @@ func (t *Task) commit(ctx context.Context) error {
 	if err := t.produce(ctx, position.Offset, &c); err != nil {
 		return fmt.Errorf("commit %v: %w", position, err)
 	}
+	crash.At(crash.Committed)
 	t.lag.oldest = event.NoTime
 	t.committed = position
 	t.cycle.output = false
@@ -324,6 +331,7 @@ func (t *Task) commit(ctx context.Context) error {
 
 // produce ends the transaction with a commit.
 func (t *Task) produce(ctx context.Context, next event.Offset, c *journal.Commit) error {
+	crash.At(crash.BeforeCommit)
 	began := t.o.Now()
 	err := t.o.Producer.Commit(ctx, next, c.Text())
 	took := t.o.Now().Sub(began)
@@ -342,13 +350,16 @@ const (
 
 // stop ends the work in order: commit, sweep for a moment, leave the rest to whoever comes next.
 func (t *Task) stop(ctx context.Context) error {
+	crash.At(crash.StopBegun)
 	if err := t.commit(ctx); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
+	crash.At(crash.StopCommitted)
 	deadline := t.o.Now().Add(sweepGrace)
 	if err := t.sweepAll(ctx, deadline); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
+	crash.At(crash.StopSwept)
 	t.update(func(s *Status) { s.Committed = t.committed })
 	return nil
 }

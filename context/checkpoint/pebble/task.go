@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"insolite/context/checkpoint"
+	"insolite/internal/crash"
 	"insolite/internal/event"
 )
 
@@ -228,6 +229,7 @@ func (t *task) Flip(ctx context.Context, meta *checkpoint.Meta) error {
 			return err
 		}
 		t.y = m.Y
+		crash.At(crash.MetaWritten)
 		return t.forget(m.Y)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"insolite/context/checkpoint"
+	"insolite/internal/crash"
 )
 
 // forgetMax is how many expired contexts one script forgets.
@@ -34,6 +35,7 @@ func (t *task) flip(ctx context.Context, meta *checkpoint.Meta) error {
 		return err
 	}
 	t.know(next)
+	crash.At(crash.MetaWritten)
 	for entries := list(reply, 1); len(entries) > 0; entries = list(reply, 1) {
 		if reply, err = t.forget(ctx, entries, end); err != nil {
 			return err

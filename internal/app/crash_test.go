@@ -1,0 +1,141 @@
+package app
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+
+	"insolite/internal/crash"
+	"insolite/internal/kafkatest"
+	"insolite/internal/redistest"
+	"insolite/internal/testsize"
+)
+
+// The program is killed at every numbered point of its code, one after the other, while payments come in.
+func TestKilledAtEveryPoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real broker and kills take a minute; run without -short")
+	}
+	cluster, program := kafkatest.Start(t, 1), build(t, "-tags", "crash")
+	server := redistest.Start(t)
+	pebble := "state: {memory: 2MiB, checkpoint_interval: 700ms}\n"
+	redis := fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, memory: 2MiB, checkpoint_interval: 700ms}\n", server.Addr())
+	all := []crash.Kind{crash.FirstStart, crash.Recovery, crash.Cycle, crash.Rules, crash.Stop}
+	kill := func(app, state string, most int, kinds ...crash.Kind) {
+		t.Run(app, func(t *testing.T) {
+			t.Parallel()
+			w := &walk{r: newRig(t, cluster.Bootstrap(), program, app, state), random: rand.New(rand.NewPCG(9, uint64(len(app)+most)))}
+			w.points(most, kinds...)
+		})
+	}
+	kill("pebble", pebble, 1, all...)
+	kill("redis", redis, 1, all...)
+	for n := 1; n < testsize.Of(0, 1); n++ {
+		kill(fmt.Sprint("pebble-", n), pebble, 5*n, all...)
+		kill(fmt.Sprint("redis-", n), redis, 5*n, all...)
+	}
+}
+
+// walk takes a deployment through crash points.
+type walk struct {
+	r      *rig
+	random *rand.Rand
+	rules  int // sets of rules published
+}
+
+// points kills the program at each point of some kinds, at one of the first passages, and judges what became of it.
+func (w *walk) points(passages int, kinds ...crash.Kind) {
+	r := w.r
+	r.enough = make(chan struct{})
+	end := r.load(10_000_000, 2000, 0.001)
+	wanted := map[crash.Kind]bool{}
+	for _, k := range kinds {
+		wanted[k] = true
+	}
+	for _, p := range crash.Points() {
+		if wanted[p.Kind] {
+			w.kill(p, w.passage(p, passages))
+		}
+	}
+	r.env = nil
+	before := r.lines("msg=live")
+	r.start("run")
+	r.logged("msg=live", before+rigPartitions, 20*time.Second)
+	close(r.enough)
+	end()
+	r.interrupt()
+	r.drain()
+	r.judge()
+	r.closed()
+}
+
+// passage is which passage of a point kills, one of the first ones. Some are sure to be passed only so often.
+func (w *walk) passage(p crash.Place, most int) int {
+	switch {
+	case p.Kind == crash.FirstStart, p.Point == crash.Replaying: // a later task may not come to it any more
+		most = 1
+	case p.Kind != crash.Cycle:
+		most = min(most, rigPartitions)
+	}
+	return 1 + w.random.IntN(most)
+}
+
+// kill lets the program end at a passage of a point.
+func (w *walk) kill(p crash.Place, passage int) {
+	r := w.r
+	switch {
+	case p.Kind == crash.Rules:
+		w.rules++
+		r.rules(func(text string) string {
+			return regexp.MustCompile(`amount > 3[.0-9]* \* usual`).ReplaceAllString(text, fmt.Sprintf("amount > 3.%03d * usual", w.rules))
+		})
+	case p.Point == crash.Replaying: // a checkpoint that is behind the commit, so that there is something to replay
+		w.die(crash.SweepBegun, 1, false)
+	}
+	w.die(p.Point, passage, p.Kind == crash.Stop)
+}
+
+func (w *walk) die(p crash.Point, passage int, stop bool) {
+	r := w.r
+	r.t.Helper()
+	r.env = []string{fmt.Sprintf("%s=%s:%d", crash.Variable, p, passage)}
+	began := time.Now()
+	before := r.lines("msg=live")
+	r.start("run")
+	if stop {
+		r.logged("msg=live", before+rigPartitions, 20*time.Second)
+		if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	err := r.await(20 * time.Second)
+	exit, _ := err.(*exec.ExitError)
+	if exit == nil || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		r.t.Fatalf("at passage %d of %s the program was to be killed: %v", passage, p, err)
+	}
+	r.t.Logf("killed at passage %d of %s after %s", passage, p, time.Since(began).Round(time.Millisecond))
+}
+
+// The program that people run has nothing of the crash points, and ends at none.
+func TestReleaseHasNoCrashPoints(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the program twice; run without -short")
+	}
+	for tags, want := range map[string]bool{"": false, "crash": true} {
+		b, err := os.ReadFile(build(t, "-tags", tags))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, trace := range []string{crash.Variable, string(crash.StopSwept), "insolite/internal/crash.At"} {
+			if got := bytes.Contains(b, []byte(trace)); got != want {
+				t.Errorf("built with the tags %q: it has %q: %v, want %v", tags, trace, got, want)
+			}
+		}
+	}
+}
