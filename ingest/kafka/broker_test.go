@@ -21,7 +21,7 @@ func TestRealBroker(t *testing.T) {
 	t.Run("every record once, in order, as sarama's consumer has it", func(t *testing.T) { testDifferential(t, cluster) })
 	for name, f := range map[string]func(*testing.T, *Client){
 		"transactions": testRealTransactions, "zombies": testRealZombies, "large records": testRealLargeRecords, "rebalance": testRealRebalance,
-		"topics": testRealTopics,
+		"topics": testRealTopics, "stages": testRealStages,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := dial(t, cluster.Bootstrap(), func(o *Options) { o.App = strings.ReplaceAll(name, " ", "-") })

@@ -34,6 +34,9 @@
 // another's already. Partitions that stay are not interrupted by a rebalance. [Claim.Hold] captures the generation that a commit must name
 // and keeps the rebalance away until the commit is through; without it rebalances would refuse commits of partitions that do not move.
 //
+// [Membership.Subscribe] changes the topics that are read, and partitions that are added to one are noticed; claims that stay are not
+// interrupted by either. A topic that does not exist keeps the whole group from its assignment.
+//
 // The membership serves assignment alone. It commits nothing, reads uncommitted, and does not care whether a committed offset is still in
 // the log: recovery does. With a static id a member leaves without telling and has its partitions again when it is back within
 // [Options].SessionTimeout. A partition without a leader for half a minute makes the member join anew.

@@ -24,6 +24,8 @@ var (
 	ErrFenced = errors.New("another producer has taken over this transactional id")
 	// ErrNotFound: there is no such topic, partition or record.
 	ErrNotFound = errors.New("not found")
+	// ErrForbidden: this login, or a policy of the cluster, does not allow it.
+	ErrForbidden = errors.New("not allowed")
 )
 
 // OutOfRangeError tells that a feed cannot go on: its offset is not in the log. Nothing is skipped or reset; the owner decides.
@@ -82,7 +84,7 @@ func (e *TooLargeError) Error() string {
 
 // meaning turns an error code of Kafka's into the sentinel that callers know; the text keeps the code's.
 func meaning(err error) error {
-	for _, known := range []error{ErrZombie, ErrRebalancing, ErrFenced, ErrNotFound} {
+	for _, known := range []error{ErrZombie, ErrRebalancing, ErrFenced, ErrNotFound, ErrForbidden} {
 		if errors.Is(err, known) {
 			return err
 		}
@@ -102,6 +104,8 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: %w", ErrFenced, err)
 	case sarama.ErrUnknownTopicOrPartition:
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed, sarama.ErrPolicyViolation:
+		return fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
 	return err
 }

@@ -97,10 +97,12 @@ func (g *gate) joinCount() uint64 {
 	return g.joins
 }
 
-// gatedStrategy is sarama's cooperative-sticky assignment, with the gate at the only two places that sarama calls before a join and after it.
+// gatedStrategy is sarama's cooperative-sticky assignment, with the gate and the present topics at the only two places that sarama calls before a
+// join and after it.
 type gatedStrategy struct {
 	cooperative
 	gate   *gate
+	topics *subscription
 	atMost time.Duration
 }
 
@@ -114,6 +116,7 @@ type cooperative interface {
 // SubscriptionUserData implements [sarama.SubscriptionUserDataBalanceStrategy]: a join begins.
 func (s gatedStrategy) SubscriptionUserData(topics []string) ([]byte, error) {
 	s.gate.join(s.atMost)
+	s.topics.rewrite()
 	return s.cooperative.SubscriptionUserData(topics)
 }
 
@@ -121,4 +124,13 @@ func (s gatedStrategy) SubscriptionUserData(topics []string) ([]byte, error) {
 func (s gatedStrategy) OnAssignment(assignment *sarama.ConsumerGroupMemberAssignment, generation int32) {
 	s.cooperative.OnAssignment(assignment, generation)
 	s.gate.joined(generation)
+}
+
+// Plan implements [sarama.BalanceStrategy]: members name topics more than once; see [subscription].
+func (s gatedStrategy) Plan(members map[string]sarama.ConsumerGroupMemberMetadata, topics map[string][]int32) (sarama.BalanceStrategyPlan, error) {
+	for id, m := range members {
+		m.Topics = once(m.Topics)
+		members[id] = m
+	}
+	return s.cooperative.Plan(members, topics)
 }

@@ -74,7 +74,7 @@ type RunClaim func(ctx context.Context, claim *Claim)
 // uncommitted and commits nothing, and the one fetch that sarama makes for each claim is thrown away.
 type Membership struct {
 	client  *Client
-	topics  []string
+	topics  *subscription
 	run     RunClaim
 	group   sarama.ConsumerGroup
 	meta    sarama.Client
@@ -96,16 +96,17 @@ type Membership struct {
 const rebalanceTimeout = 20 * time.Second
 
 // membershipConfig is the configuration of the membership client.
-func (c *Client) membershipConfig(gate *gate) (*sarama.Config, error) {
+func (c *Client) membershipConfig(gate *gate, topics *subscription) (*sarama.Config, error) {
 	conf := *c.conf
 	conf.Net.ReadTimeout = rebalanceTimeout + c.opts.RequestTimeout // a join waits for the slowest member
 	conf.Metadata.Retry.Max, conf.Metadata.Retry.Backoff = coordinatorRetries, coordinatorPause
+	conf.Metadata.RefreshFrequency = c.opts.TopicRefresh
 	g := &conf.Consumer.Group
 	sticky, ok := sarama.NewBalanceStrategyCooperativeSticky().(cooperative)
 	if !ok {
 		return nil, errors.New("sarama's cooperative-sticky strategy does not tell of joins and assignments; use the version in go.mod")
 	}
-	g.Rebalance.GroupStrategies = []sarama.BalanceStrategy{gatedStrategy{sticky, gate, c.opts.SessionTimeout / 3}}
+	g.Rebalance.GroupStrategies = []sarama.BalanceStrategy{gatedStrategy{sticky, gate, topics, c.opts.SessionTimeout / 3}}
 	g.Rebalance.Timeout, g.Rebalance.Retry.Max = rebalanceTimeout, 20
 	g.Rebalance.Retry.Backoff = 100 * time.Millisecond
 	g.Session.Timeout, g.Heartbeat.Interval = c.opts.SessionTimeout, c.opts.SessionTimeout/3
@@ -121,10 +122,14 @@ func (c *Client) membershipConfig(gate *gate) (*sarama.Config, error) {
 	return &conf, nil
 }
 
-// Join joins the group for some topics and runs every partition that it is assigned.
+// Join joins the group for some topics, which must exist, and runs every partition that it is assigned. Partitions that are added to a topic
+// are noticed within [Options].TopicRefresh; [Membership.Subscribe] changes the topics.
 func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
-	gate := newGate()
-	conf, err := c.membershipConfig(gate)
+	if len(topics) == 0 {
+		return nil, fmt.Errorf("join group %s: no topic is named", c.opts.App)
+	}
+	gate, named := newGate(), newSubscription(topics)
+	conf, err := c.membershipConfig(gate, named)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +144,7 @@ func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
 		return nil, errors.Join(fmt.Errorf("join group %s: %w", c.opts.App, err), meta.Close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	m := &Membership{client: c, topics: topics, run: run, group: group, meta: meta, stop: stop, leave: stop, stopped: make(chan struct{}), gate: gate}
+	m := &Membership{client: c, topics: named, run: run, group: group, meta: meta, stop: stop, leave: stop, stopped: make(chan struct{}), gate: gate}
 	m.watches.Go(m.watch)
 	m.watches.Go(func() { m.followCoordinator(ctx, dialer.failed) })
 	m.wait.Go(func() { m.consume(ctx) })
@@ -172,7 +177,7 @@ func (m *Membership) consume(ctx context.Context) {
 		m.leave = leave
 		m.mu.Unlock()
 		began := time.Now()
-		err := m.group.Consume(session, m.topics, handler{m, session})
+		err := m.group.Consume(session, m.topics.open(), handler{m, session})
 		leave()
 		if errors.Is(err, sarama.ErrFencedInstancedId) {
 			err = fmt.Errorf("another instance has joined with the static id %q, which has the partitions now; stop one of the two, or give each an id of its own: %w", m.client.opts.StaticID, err)
@@ -223,6 +228,7 @@ type handler struct {
 // Setup implements [sarama.ConsumerGroupHandler].
 func (h handler) Setup(s sarama.ConsumerGroupSession) error {
 	h.m.gate.joined(s.GenerationID()) // sarama tells of no assignment when there is nothing assigned
+	h.m.topics.began(s)
 	h.m.trouble.Store(nil)
 	return nil
 }

@@ -102,6 +102,41 @@ func (c *Client) CommittedOffset(ctx context.Context, topic string, partition ev
 	return next, metadata, true, nil
 }
 
+// Committed is what the group has committed of a partition.
+type Committed struct {
+	Next     event.Offset
+	Metadata string
+}
+
+// CommittedOffsets returns what the group has committed of every partition of every topic, in one request. Transactions under way are not
+// waited for: what they commit is not in it yet.
+func (c *Client) CommittedOffsets(ctx context.Context) (map[TopicPartition]Committed, error) {
+	var all map[TopicPartition]Committed
+	err := c.atCoordinator(ctx, "read the committed offsets", func(b *sarama.Broker) (sarama.KError, error) {
+		r, err := b.FetchOffset(sarama.NewOffsetFetchRequest(c.conf.Version, c.opts.App, nil))
+		if err != nil {
+			return 0, err
+		}
+		if code := r.GroupError(); code != sarama.ErrNoError && code != sarama.ErrGroupIDNotFound { // nobody has committed or joined yet
+			return code, nil
+		}
+		topics := r.Blocks
+		if g := r.GetGroup(c.opts.App); g != nil {
+			topics = g.Blocks
+		}
+		all = map[TopicPartition]Committed{}
+		for topic, blocks := range topics {
+			for p, block := range blocks {
+				if block.Err == sarama.ErrNoError && block.Offset >= 0 {
+					all[TopicPartition{topic, event.Partition(p)}] = Committed{event.Offset(block.Offset), block.Metadata}
+				}
+			}
+		}
+		return sarama.ErrNoError, nil
+	})
+	return all, err
+}
+
 // CommitOffset commits an offset outside of any transaction, for delivery at least once. A zombie is refused with [ErrZombie].
 func (c *Client) CommitOffset(ctx context.Context, gen Generation, topic string, partition event.Partition, next event.Offset, metadata string) error {
 	if err := checkMetadata(metadata); err != nil {

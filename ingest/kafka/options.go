@@ -25,6 +25,7 @@ type Options struct {
 	FetchWait   time.Duration // how long a broker holds a fetch that finds nothing; default 100ms
 	FetchPace   time.Duration // least time between two fetches that find little: records gather meanwhile; default 1ms; negative: none
 
+	TopicRefresh       time.Duration // how often a member looks for partitions that were added to its topics; default 30s
 	SessionTimeout     time.Duration // a member silent for so long is out of the group; default 6s
 	TransactionTimeout time.Duration // the broker aborts a transaction that is open for so long; default 10s
 	RequestTimeout     time.Duration // how long to wait for a connection or a reply; default 8s, it must be below TransactionTimeout
@@ -67,6 +68,7 @@ func (o Options) complete() (Options, error) {
 	withDefault(&o.CreditBytes, 4<<20)
 	withDefault(&o.FetchWait, 100*time.Millisecond)
 	withDefault(&o.FetchPace, time.Millisecond)
+	withDefault(&o.TopicRefresh, 30*time.Second)
 	withDefault(&o.SessionTimeout, 6*time.Second)
 	withDefault(&o.TransactionTimeout, 10*time.Second)
 	withDefault(&o.RequestTimeout, 8*time.Second)

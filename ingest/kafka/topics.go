@@ -243,3 +243,28 @@ func (c *Client) listOffset(ctx context.Context, tp TopicPartition, at int64, is
 	})
 	return offset, err
 }
+
+// DeleteBefore deletes the records of a partition below an offset. [ErrForbidden]: this login may not.
+func (c *Client) DeleteBefore(ctx context.Context, tp TopicPartition, offset event.Offset) error {
+	return retry(ctx, "delete records of "+tp.String(), func() error {
+		b, err := c.meta.Leader(tp.Topic, int32(tp.Partition))
+		if err != nil {
+			return errors.Join(err, c.meta.RefreshMetadata(tp.Topic))
+		}
+		r, err := b.DeleteRecords(&sarama.DeleteRecordsRequest{Version: 2, Timeout: c.opts.RequestTimeout / 2, Topics: map[string]*sarama.DeleteRecordsRequestTopic{
+			tp.Topic: {PartitionOffsets: map[int32]int64{int32(tp.Partition): int64(offset)}},
+		}})
+		if err != nil {
+			_ = b.Close() // the next request opens it again
+			return errors.Join(err, c.meta.RefreshMetadata(tp.Topic))
+		}
+		topic := r.Topics[tp.Topic]
+		if topic == nil || topic.Partitions[int32(tp.Partition)] == nil {
+			return sarama.ErrIncompleteResponse
+		}
+		if code := topic.Partitions[int32(tp.Partition)].Err; code != sarama.ErrNoError {
+			return errors.Join(code, c.meta.RefreshMetadata(tp.Topic))
+		}
+		return nil
+	})
+}
