@@ -57,6 +57,9 @@ func (a *Item) Compare(b *Item) int {
 	return bytes.Compare(a.Key, b.Key)
 }
 
+// Cursor is where a scan in parts stands. Its bytes are the store's own; nil: the beginning, and the end.
+type Cursor []byte
+
 // The bounds of a chunk: small enough that a write holds neither a Redis server nor a memtable for long, large enough that the round trip
 // does not count.
 const (
@@ -113,6 +116,11 @@ type Task interface {
 	// Scan calls each for every context of a keyspace, as they stood when it began. It is for whole keyspaces off the hot path.
 	// The callback may not use the handle.
 	Scan(ctx context.Context, keyspace KeyspaceID, each func(c Context) error) error
+
+	// ScanFrom is a scan in parts: it calls each for about a chunk of contexts behind the cursor, each as it stands now, and returns the
+	// cursor behind them; nil when the keyspace is through. Contexts may be written between two parts: one that is there all the time is
+	// seen exactly once, one that is new meanwhile at most once. The callback may not use the handle.
+	ScanFrom(ctx context.Context, keyspace KeyspaceID, from Cursor, each func(c Context) error) (Cursor, error)
 
 	// Drop forgets all contexts, layouts and the meta. The handle stays the owner.
 	Drop(ctx context.Context) error

@@ -8,6 +8,7 @@
 //	layouts, err := task.Layouts(ctx)           // tell them to the keyspaces before the first load
 //
 //	task.Load(ctx, keyspace, keys, into)        // cold contexts, one read a batch
+//	task.ScanFrom(ctx, keyspace, cursor, each)  // all contexts, a chunk at a time: the cheap way to most of them
 //
 //	task.AddLayout(ctx, id, layout.Describe())  // before the first context of that layout
 //	for len(dirty) > 0 {                        // a sweep, or an eviction

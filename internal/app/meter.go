@@ -151,7 +151,7 @@ func recoveryReason(err error) string {
 type taskGauges struct {
 	local                                        *telemetry.Local
 	records, seconds, watermark, bundle, journal *telemetry.Level
-	checkpointAge                                *telemetry.Level
+	checkpointAge, warm                          *telemetry.Level
 }
 
 func newTaskGauges(r *telemetry.Registry, at kafka.TopicPartition) *taskGauges {
@@ -160,7 +160,7 @@ func newTaskGauges(r *telemetry.Registry, at kafka.TopicPartition) *taskGauges {
 		return l.Gauge(id, at.Topic, strconv.Itoa(int(at.Partition)))
 	}
 	return &taskGauges{local: l, records: level(telemetry.LagRecords), seconds: level(telemetry.LagSeconds), watermark: level(telemetry.Watermark),
-		bundle: level(telemetry.BundleNumber), journal: level(telemetry.JournalNumber), checkpointAge: level(telemetry.CheckpointAge)}
+		bundle: level(telemetry.BundleNumber), journal: level(telemetry.JournalNumber), checkpointAge: level(telemetry.CheckpointAge), warm: level(telemetry.ContextWarm)}
 }
 
 func (g *taskGauges) set(t *task.Status, now time.Time) {
@@ -179,6 +179,10 @@ func (g *taskGauges) set(t *task.Status, now time.Time) {
 	g.checkpointAge.V = unknown
 	if hasState(t) {
 		g.checkpointAge.V = float64(t.Committed.Offset - t.Swept.Offset)
+	}
+	g.warm.V = 0
+	if t.Warmth == task.Warm {
+		g.warm.V = 1
 	}
 	g.local.Publish()
 }

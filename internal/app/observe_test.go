@@ -55,6 +55,7 @@ var mayBeZero = map[string]string{
 	"insolite_context_contexts":               "all may have expired",
 	"insolite_context_bytes":                  "all may have expired",
 	"insolite_context_evicted_total":          "memory is large",
+	"insolite_context_warmed_total":           "nothing is taken over",
 	"insolite_dashboard_dropped_alerts_total": "the client is fast",
 }
 

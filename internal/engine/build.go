@@ -23,7 +23,8 @@ type space struct {
 	hashes  [subBatch]uint64 // of the keys, in order, for Touch
 	n       int              // how many
 	missing missing
-	loaded  uint64 // contexts
+	loaded  uint64 // contexts, because an event asked for them
+	warmed  uint64 // contexts, before one did
 }
 
 // entry is one record's key.

@@ -120,11 +120,11 @@ func (e *Engine) load(s *space) error {
 
 func (e *Engine) take(s *space, at *entry, blob []byte) (err error) {
 	p, err := store.BlobPosition(blob)
+	if err == nil && !e.replay {
+		err = e.behind(blob)
+	}
 	if err != nil {
 		return err
-	}
-	if !e.replay && e.position.Before(p) {
-		return fmt.Errorf("%w: it stands at %v, the task at %v", ErrAhead, p, e.position)
 	}
 	if !p.Before(e.recs[e.n-1].after) {
 		s.hold(at) // it may be of rules that are not in force yet, so it is left where it is

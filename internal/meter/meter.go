@@ -49,6 +49,7 @@ type rule struct {
 type space struct {
 	contexts, bytes, dirty   *telemetry.Level
 	evicted, expired, loaded *telemetry.Count
+	warmed                   *telemetry.Count
 	drops                    [len(limits)]*telemetry.Count
 }
 
@@ -129,6 +130,7 @@ func (m *Meter) space(name string) *space {
 		s = &space{
 			contexts: level(telemetry.Contexts), bytes: level(telemetry.ContextBytes), dirty: level(telemetry.ContextsDirty),
 			evicted: count(telemetry.ContextsEvicted), expired: count(telemetry.ContextsExpired), loaded: count(telemetry.ContextsLoaded),
+			warmed: count(telemetry.ContextsWarmed),
 		}
 		for i, limit := range limits {
 			s.drops[i] = m.local.Counter(telemetry.LimitDrops, m.topic, name, limit)
@@ -141,7 +143,7 @@ func (m *Meter) space(name string) *space {
 func (s *space) set(k *engine.Keyspace) {
 	stats := k.Contexts.Stats()
 	s.contexts.V, s.bytes.V, s.dirty.V = float64(k.Contexts.Len()), float64(k.Contexts.Bytes()), float64(k.Contexts.DirtyLen())
-	s.evicted.N, s.expired.N, s.loaded.N = stats.Evicted, stats.Expired, k.Loaded
+	s.evicted.N, s.expired.N, s.loaded.N, s.warmed.N = stats.Evicted, stats.Expired, k.Loaded, k.Warmed
 	for i, n := range drops(&stats) {
 		s.drops[i].N = n
 	}

@@ -96,6 +96,8 @@ func (t *Task) evictSome(ctx context.Context, k engine.Keyspace) error {
 		k.Contexts.Evict(h)
 	}
 	crash.At(crash.Evicted)
-	t.whole = t.whole && len(s.cold) == 0
+	if len(s.cold) > 0 {
+		t.evicted(id)
+	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (t *Task) observe() {
 		if position != s.Position || position.Offset >= end {
 			s.Progress = now
 		}
-		s.Position, s.Committed, s.End, s.Watermark, s.Bundle, s.Contexts, s.Bytes = position, t.committed, end, t.engine.Watermark(), t.bundle, contexts, bytes
+		s.Position, s.Committed, s.End, s.Watermark, s.Bundle, s.Contexts, s.Bytes, s.Warmth = position, t.committed, end, t.engine.Watermark(), t.bundle, contexts, bytes, t.warmth()
 		s.Journal, s.Oldest = t.applied, t.lag.since(position.Offset < end)
 	})
 	if t.o.Observer != nil {

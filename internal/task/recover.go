@@ -291,7 +291,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 	if err != nil {
 		return fmt.Errorf("read the checkpoint's layouts: %w", err)
 	}
-	t.layouts, t.whole = map[uint64]bool{}, len(layouts) == 0 // the first context is written after its layout
+	t.layouts = map[uint64]bool{}
 	for id, description := range layouts {
 		if err := e.RememberLayout(description); err != nil {
 			return fmt.Errorf("read a layout of the checkpoint: %w", err)
@@ -300,6 +300,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 	}
 	e.Restore(y.Y, y.Watermark)
 	t.engine, t.bundle, t.applied = e, y.Bundle, y.Journal
+	t.newWarm(len(layouts) == 0) // the first context is written after its layout
 	t.last = last{y.Last, y.Fingerprint}
 	t.pending, t.excluded, t.written = nil, map[event.Offset]bool{}, 0
 	for _, entry := range entries {

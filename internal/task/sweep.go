@@ -50,6 +50,9 @@ func (t *Task) sweepOn(ctx context.Context) error {
 	if err := t.evict(ctx); err != nil {
 		return err
 	}
+	if err := t.warmOn(ctx); err != nil {
+		return err
+	}
 	s := &t.sweep
 	if !s.active {
 		if t.committed == s.flipped || t.o.Now().Sub(s.last) < t.o.CheckpointInterval {
@@ -212,11 +215,12 @@ func (t *Task) expire(ctx context.Context) error {
 
 // load looks up contexts that are not in memory. Those that have expired there equal empty ones, so that they need not be found again.
 func (t *Task) load(k *rules.Keyspace, keys, blobs [][]byte) error {
-	if t.whole {
+	id := checkpoint.KeyspaceIDOf(k.Name)
+	if t.warm.whole[id] {
 		return nil
 	}
 	t.loaded = t.loaded[:0]
-	return t.store.Load(t.lifetime, checkpoint.KeyspaceIDOf(k.Name), keys, func(i int, c checkpoint.Context) error {
+	return t.store.Load(t.lifetime, id, keys, func(i int, c checkpoint.Context) error {
 		if len(c.Blob) == 0 {
 			return nil // expired
 		}

@@ -50,7 +50,7 @@ type Task struct {
 	cycle     cycle
 	sweep     sweep
 	layouts   map[uint64]bool // that the store has
-	whole     bool            // every context is in memory: the store had none when this life began, and none has been let go of
+	warm      warm
 	loaded    []byte          // of contexts, for the engine
 	lifetime  context.Context // ends stopGrace after the one that asks to stop, which must not break off a step or a commit
 
@@ -93,7 +93,7 @@ func (t *Task) Run(ctx context.Context) error {
 	var err error // of the life before
 	for {
 		t.began = t.o.Now()
-		t.update(func(s *Status) { s.Phase, s.Err, s.Progress = Recovering, err, t.began })
+		t.update(func(s *Status) { s.Phase, s.Err, s.Progress, s.Warmth = Recovering, err, t.began, Cold })
 		t.did(Work{Kind: Began, Err: err})
 		err = t.refusal(t.life(ctx))
 		var refusal *Refusal
@@ -187,7 +187,8 @@ type Status struct {
 	Bundle     event.Offset
 	Journal    uint64 // number of the last entry applied
 	Contexts   int
-	Bytes      int64     // of contexts in memory
+	Bytes      int64 // of contexts in memory
+	Warmth     Warmth
 	Checkpoint time.Time // when the last sweep was completed; zero: none in this life
 	Progress   time.Time // when the task last moved, found that it is at the end, or began to recover
 }

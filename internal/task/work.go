@@ -26,7 +26,11 @@ func (t *Task) work(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return t.stop(t.lifetime)
 		}
-		if err := t.poll(ctx, t.untilCommit()); err != nil {
+		wait := t.untilCommit()
+		if t.warming() {
+			wait = 0 // a stream that is idle leaves time for it
+		}
+		if err := t.poll(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -43,6 +47,11 @@ func (t *Task) poll(ctx context.Context, wait time.Duration) error {
 	}
 	if err := t.send(t.lifetime); err != nil {
 		return err
+	}
+	if b == nil && t.live && ctx.Err() == nil {
+		if err := t.warmOn(t.lifetime); err != nil {
+			return err
+		}
 	}
 	t.observe()
 	return nil
@@ -232,7 +241,8 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 	}
 	t.left()
 	t.log.Info("rules activated", "bundle", number, "before", t.bundle, "position", t.engine.Position().String())
-	t.engine, t.bundle, t.whole = next, number, false // contexts that the old rules alone had are left in the store
+	t.engine, t.bundle = next, number
+	t.rewarm()
 	crash.At(crash.Activated)
 	t.sweep.restart()
 	return nil
@@ -303,7 +313,7 @@ func (t *Task) commitDue() bool {
 // untilCommit is how long the next commit can wait.
 func (t *Task) untilCommit() time.Duration {
 	interval := idleCommit
-	if t.cycle.output || t.sweep.active {
+	if t.cycle.output || t.sweep.active || t.warming() {
 		interval = min(interval, t.o.CommitInterval)
 	}
 	return interval - t.o.Now().Sub(t.cycle.last)

@@ -252,6 +252,9 @@ func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error)
 	if f.w.chance(0.01) {
 		return nil, errFault
 	}
+	if t := f.w.store.present; f.w.mutation == "warming in a replay" && !t.live && t.engine != nil {
+		warmAtOnce(t)
+	}
 	if f.next < f.w.earliest {
 		return nil, errors.New("the offset is not in the log")
 	}
@@ -307,6 +310,7 @@ type memory struct {
 	full     bool // it has no room
 	mutation string
 	present  *Task // the instance that was made last
+	scans    int
 }
 
 type memoryState struct {
@@ -454,6 +458,30 @@ func (t *memoryTask) Load(_ context.Context, keyspace checkpoint.KeyspaceID, key
 
 func (t *memoryTask) Scan(context.Context, checkpoint.KeyspaceID, func(checkpoint.Context) error) error {
 	return errors.New("a task does not scan")
+}
+
+// ScanFrom gives one or two contexts at a time.
+func (t *memoryTask) ScanFrom(_ context.Context, keyspace checkpoint.KeyspaceID, from checkpoint.Cursor, each func(checkpoint.Context) error) (checkpoint.Cursor, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	prefix := fmt.Sprint(keyspace)
+	left := 1 + t.m.scans%2
+	t.m.scans++
+	for _, k := range slices.Sorted(maps.Keys(t.m.state.contexts)) {
+		c := t.m.state.contexts[k]
+		if c.Keyspace != keyspace || k < prefix+string(from) {
+			continue
+		}
+		if left == 0 {
+			return checkpoint.Cursor(c.Key), nil
+		}
+		left--
+		if err := each(checkpoint.Context{Key: c.Key, Position: c.Position, Blob: c.Blob}); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
 }
 
 func (t *memoryTask) Drop(context.Context) error { return errors.New("a task does not drop") }

@@ -48,6 +48,8 @@ const (
 	ContextsEvicted
 	ContextsExpired
 	ContextsLoaded
+	ContextsWarmed
+	ContextWarm
 	LimitDrops
 	Clients
 	ClientDrops
@@ -135,6 +137,8 @@ var table = [ids]Def{
 	ContextsEvicted: {"insolite_context_evicted_total", TypeCounter, "Contexts moved out of memory; the store keeps them.", perSpace},
 	ContextsExpired: {"insolite_context_expired_total", TypeCounter, "Contexts forgotten because their longest window is past.", perSpace},
 	ContextsLoaded:  {"insolite_context_loaded_total", TypeCounter, "Contexts read from the store on first touch.", perSpace},
+	ContextsWarmed:  {"insolite_context_warmed_total", TypeCounter, "Contexts read from the store before an event asked for them, after a take-over.", perSpace},
+	ContextWarm:     {"insolite_context_warm", TypeGauge, "1 while every context is in memory, so that the store is not asked; else 0: contexts are still being read, or memory is full.", perTask},
 	LimitDrops:      {"insolite_context_limit_drops_total", TypeCounter, "What gave way to a limit of a context, by limit: panes, rows, sessions, samples, text, ids or cool_downs.", []string{"topic", "keyspace", "limit"}},
 
 	Clients:     {"insolite_dashboard_clients", TypeGauge, "Browsers that follow the live alerts.", nil},

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) checkpoint.Store) {
 		{"a flip needs a Y that does not fall", flips},
 		{"an older handle is fenced from everything", fenced},
 		{"chunks are bounded and name a key once", chunks},
+		{"a scan in parts sees every context once, whatever is written between", parts},
 		{"layouts are kept", layouts},
 		{"drop forgets everything but the owner", drop},
 		{"a callback's error ends the read", callbackErrors},
@@ -212,6 +213,10 @@ func fenced(t *testing.T, s checkpoint.Store) {
 		"scan": func() error {
 			return old.Scan(t.Context(), keyspace, func(c checkpoint.Context) error { return nothing(0, c) })
 		},
+		"scan in parts": func() error {
+			_, err := old.ScanFrom(t.Context(), keyspace, nil, func(c checkpoint.Context) error { return nothing(0, c) })
+			return err
+		},
 		"drop":   func() error { return old.Drop(t.Context()) },
 		"meta":   func() error { _, err := old.Meta(t.Context()); return err },
 		"layout": func() error { return old.AddLayout(t.Context(), 1, []byte("x")) },
@@ -253,6 +258,43 @@ func chunks(t *testing.T, s checkpoint.Store) {
 	got := contents(t, task, keyspace)
 	if len(got) != checkpoint.ChunkItemsMax+1 || got["huge"] != show(huge.Position, huge.Blob) {
 		t.Errorf("got %d contexts", len(got))
+	}
+}
+
+func parts(t *testing.T, s checkpoint.Store) {
+	task := mustOpen(t, s, id)
+	const total = 2*checkpoint.ChunkItemsMax + 100
+	blob := bytes.Repeat([]byte("x"), 1500) // so that no store can take all of them as one part
+	write := func(from, to int, offset int64) {
+		var items []checkpoint.Item
+		for i := from; i < to; i++ {
+			items = append(items, item(fmt.Sprint(i), offset, blob))
+		}
+		for len(items) > 0 {
+			n := checkpoint.ChunkLen(items)
+			must(t, task.Write(t.Context(), items[:n]))
+			items = items[n:]
+		}
+	}
+	write(0, total, 1)
+	last := 0
+	got := inParts(t, task, keyspace, func(part int) {
+		last = part
+		write(part*500, part*500+600, int64(1+part)) // some are changed
+		write(total+part*10, total+part*10+10, 1)    // some are new
+	})
+	if last == 0 {
+		t.Error("all of it is one part")
+	}
+	for i := range total {
+		if got[fmt.Sprint(i)] == "" {
+			t.Fatalf("context %d was not seen", i)
+		}
+	}
+	for i := last*500 + 600; i < total; i++ {
+		if want := show(pos(1), blob); got[fmt.Sprint(i)] != want {
+			t.Fatalf("context %d is not what was written", i)
+		}
 	}
 }
 
@@ -298,6 +340,9 @@ func callbackErrors(t *testing.T, s checkpoint.Store) {
 	err := task.Load(t.Context(), keyspace, [][]byte{[]byte("a"), []byte("b")}, func(_ int, c checkpoint.Context) error { return stop(c) })
 	if !errors.Is(err, mine) || calls != 2 {
 		t.Errorf("load: %v after %d calls", err, calls)
+	}
+	if _, err := task.ScanFrom(t.Context(), keyspace, nil, stop); !errors.Is(err, mine) || calls != 3 {
+		t.Errorf("scan in parts: %v after %d calls", err, calls)
 	}
 	must(t, task.Flip(t.Context(), &checkpoint.Meta{Y: pos(1)}))
 }

@@ -186,7 +186,7 @@ func item(key string, offset int64, blob []byte) checkpoint.Item {
 
 func show(p event.Position, blob []byte) string { return fmt.Sprintf("%s %s", p, blob) }
 
-// contents returns a keyspace as a scan shows it.
+// contents returns a keyspace as a scan shows it, at once and in parts.
 func contents(t *testing.T, task checkpoint.Task, keyspace checkpoint.KeyspaceID) map[string]string {
 	t.Helper()
 	got := map[string]string{}
@@ -197,7 +197,33 @@ func contents(t *testing.T, task checkpoint.Task, keyspace checkpoint.KeyspaceID
 		got[string(c.Key)] = show(c.Position, c.Blob)
 		return nil
 	}))
+	if parts := inParts(t, task, keyspace, nil); !maps.Equal(parts, got) {
+		t.Errorf("a scan in parts gives %q, one at once %q", parts, got)
+	}
 	return got
+}
+
+// inParts returns a keyspace as a scan in parts shows it; between is called between two parts.
+func inParts(t *testing.T, task checkpoint.Task, keyspace checkpoint.KeyspaceID, between func(part int)) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	for cursor, part := checkpoint.Cursor(nil), 1; ; part++ {
+		var err error
+		cursor, err = task.ScanFrom(t.Context(), keyspace, cursor, func(c checkpoint.Context) error {
+			if _, twice := got[string(c.Key)]; twice {
+				t.Errorf("a scan in parts gives key %q twice", c.Key)
+			}
+			got[string(c.Key)] = show(c.Position, c.Blob)
+			return nil
+		})
+		must(t, err)
+		if cursor == nil {
+			return got
+		}
+		if between != nil {
+			between(part)
+		}
+	}
 }
 
 func expectContents(t *testing.T, task checkpoint.Task, want map[string]string) {

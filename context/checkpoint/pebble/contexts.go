@@ -126,22 +126,50 @@ func (t *task) Load(ctx context.Context, keyspace checkpoint.KeyspaceID, keys []
 
 // Scan reads a keyspace in the order of its keys. A later owner does not have to wait for it.
 func (t *task) Scan(ctx context.Context, keyspace checkpoint.KeyspaceID, each func(c checkpoint.Context) error) error {
-	from := appendContextKey(nil, t.owner.number, keyspace, nil)
-	to := appendContextKey(nil, t.owner.number, keyspace+1, nil)
-	if keyspace+1 == 0 {
-		to = taskKey('C', t.owner.number+1)
-	}
 	t.s.use.RLock()
 	defer t.s.use.RUnlock()
 	var it *pebble.Iterator // shows the instant at which it is made
 	err := t.owned(ctx, "scan contexts of", func() (err error) {
-		it, err = t.s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+		it, err = t.behind(keyspace, nil)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return errors.Join(t.scan(ctx, it, keyspace, each), it.Close())
+}
+
+// behind returns an iterator over a keyspace's contexts from a key on.
+func (t *task) behind(keyspace checkpoint.KeyspaceID, key []byte) (*pebble.Iterator, error) {
+	to := appendContextKey(nil, t.owner.number, keyspace+1, nil)
+	if keyspace+1 == 0 {
+		to = taskKey('C', t.owner.number+1)
+	}
+	return t.s.db.NewIter(&pebble.IterOptions{LowerBound: appendContextKey(nil, t.owner.number, keyspace, key), UpperBound: to})
+}
+
+// ScanFrom reads the next chunk in the order of the keys; the cursor is the key to begin with.
+func (t *task) ScanFrom(ctx context.Context, keyspace checkpoint.KeyspaceID, from checkpoint.Cursor, each func(c checkpoint.Context) error) (next checkpoint.Cursor, err error) {
+	items, size := 0, 0
+	some := func(c checkpoint.Context) error {
+		if items == checkpoint.ChunkItemsMax || size > checkpoint.ChunkBytesMax {
+			next = bytes.Clone(c.Key)
+			return errEnough
+		}
+		items, size = items+1, size+len(c.Key)+len(c.Blob)
+		return each(c)
+	}
+	err = t.locked(ctx, "scan contexts of", func() error {
+		it, err := t.behind(keyspace, from)
+		if err != nil {
+			return err
+		}
+		if err = t.scan(ctx, it, keyspace, some); errors.Is(err, errEnough) {
+			err = nil
+		}
+		return errors.Join(err, it.Close())
+	})
+	return next, err
 }
 
 func (t *task) scan(ctx context.Context, it *pebble.Iterator, keyspace checkpoint.KeyspaceID, each func(c checkpoint.Context) error) error {

@@ -175,6 +175,29 @@ func (t *task) Scan(ctx context.Context, keyspace checkpoint.KeyspaceID, each fu
 	return nil
 }
 
+// ScanFrom reads some buckets; the cursor is the number of the next one.
+func (t *task) ScanFrom(ctx context.Context, keyspace checkpoint.KeyspaceID, from checkpoint.Cursor, each func(c checkpoint.Context) error) (checkpoint.Cursor, error) {
+	first := 0
+	if len(from) == 2 {
+		first = int(be.Uint16(from))
+	}
+	var buckets []string
+	for i := first; i < min(first+scanBuckets, bucketCount); i++ {
+		buckets = append(buckets, t.bucketKey(keyspace, uint16(i)))
+	}
+	reply, err := t.read(ctx, scanScript, buckets, replyBytesMax)
+	for g := 1; err == nil && g < len(reply); g++ {
+		err = t.scanBucket(ctx, keyspace, list(reply, g), each)
+	}
+	if err != nil {
+		return nil, t.wrap("scan contexts of", err)
+	}
+	if first += len(reply) - 1; first >= bucketCount {
+		return nil, nil
+	}
+	return be.AppendUint16(nil, uint16(first)), nil
+}
+
 func (t *task) scanBucket(ctx context.Context, keyspace checkpoint.KeyspaceID, all []any, each func(c checkpoint.Context) error) error {
 	for i := 0; i+1 < len(all); i += 2 {
 		c, err := t.parse(keyspace, []byte(text(all, i)), text(all, i+1))
