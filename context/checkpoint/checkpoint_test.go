@@ -24,12 +24,27 @@ const sampleHex = "010a0000000000000001000000ffffffffffffffff0000000002000000000
 	"0500000000000000aa0000000000000000000000000000bb0c0000000f000000000000000d000000000000000e00000002000000060000000000000001000000000000000000000007000000" +
 	"00000000080000000000000009000000"
 
+// stage is the meta of a stage.
+var stage = func() Meta {
+	m := sample
+	m.Upstreams = []event.Upstream{{Topic: "pays", Partition: 3, Next: 17, Watermark: 18, Idle: true}, {Topic: "x", Partition: -1, Watermark: event.NoTime}}
+	return m
+}()
+
+const upstreamsHex = "02000000" + "0400000070617973" + "03000000" + "1100000000000000" + "1200000000000000" + "01" +
+	"0100000078" + "ffffffff" + "0000000000000000" + "0000000000000080" + "00"
+
 func TestMetaBytes(t *testing.T) {
-	b := sample.Append([]byte("before"))[6:]
-	if got := hex.EncodeToString(b[:len(b)-8]); got != sampleHex {
-		t.Errorf("got  %s\nwant %s", got, sampleHex)
+	for _, c := range []struct {
+		meta *Meta
+		want string
+	}{{&sample, sampleHex}, {&stage, "02" + sampleHex[2:] + upstreamsHex}} {
+		b := c.meta.Append([]byte("before"))[6:]
+		if got := hex.EncodeToString(b[:len(b)-8]); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
 	}
-	for _, m := range []*Meta{&sample, {}} {
+	for _, m := range []*Meta{&sample, &stage, {}} {
 		got, err := ParseMeta(m.Append(nil))
 		if err != nil || !reflect.DeepEqual(got, m) {
 			t.Errorf("got %+v, %v, want %+v", got, err, m)
@@ -41,7 +56,13 @@ func TestMetaBytes(t *testing.T) {
 func seal(body []byte) []byte { return le.AppendUint64(bytes.Clone(body), xxh3.Hash(body)) }
 
 func TestMetaIsRefused(t *testing.T) {
-	b := sample.Append(nil)
+	for _, m := range []*Meta{&sample, &stage} {
+		refuseMeta(t, m.Append(nil))
+	}
+}
+
+// refuseMeta tries what a meta's bytes may become.
+func refuseMeta(t *testing.T, b []byte) {
 	for i := range 8 * len(b) {
 		torn := bytes.Clone(b)
 		torn[i/8] ^= 1 << (i % 8)
@@ -62,6 +83,10 @@ func TestMetaIsRefused(t *testing.T) {
 
 func FuzzMeta(f *testing.F) {
 	f.Add(sample.Append(nil)[:100])
+	for _, m := range []*Meta{&sample, &stage} {
+		b := m.Append(nil)
+		f.Add(b[:len(b)-8])
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		m, err := ParseMeta(seal(body))
 		if err != nil {

@@ -26,17 +26,21 @@ type Meta struct {
 	Last        event.Offset              // of the last record stepped before Y: offsets have gaps; -1: none
 	Fingerprint uint64                    // of that record
 	Engine      uint32                    // version: raised when results change
+	Upstreams   []event.Upstream          // of a stage: what it knows of the tasks that send to it
 }
 
 // NoPosition is before every position.
 var NoPosition = event.Position{Offset: -1}
 
 // The meta's bytes are the version u8, the fields in their order, fixed numbers little endian, Since as a count u32 and its entries by
-// identity, and an XXH3 checksum u64 over all before it.
+// identity, Upstreams as a count u32 and its entries in their order, the topic with its length u32, and an XXH3 checksum u64 over all before
+// it. Without Upstreams the version is 1, which ends with Since: a program that knows no stages reads it.
 const (
-	metaVersion = 1
+	metaVersion = 2
+	metaAlone   = 1
 	metaFixed   = 1 + 12 + 12 + 16 + 8 + 8 + 8 + 16 + 4 + 8 + 8 + 4 + 4
 	sinceEntry  = 8 + 12
+	upstreamMin = 4 + 4 + 8 + 8 + 1
 )
 
 var errMeta = errors.New("malformed meta")
@@ -44,7 +48,11 @@ var errMeta = errors.New("malformed meta")
 // Append appends the meta's bytes: the same for the same meta.
 func (m *Meta) Append(dst []byte) []byte {
 	at := len(dst)
-	dst = append(dst, metaVersion)
+	version := byte(metaVersion)
+	if len(m.Upstreams) == 0 {
+		version = metaAlone
+	}
+	dst = append(dst, version)
 	dst = appendPosition(appendPosition(dst, m.Y), m.Previous)
 	dst = le.AppendUint64(le.AppendUint64(dst, m.Epoch.Counter), m.Epoch.Token)
 	dst = le.AppendUint64(dst, uint64(m.Watermark))
@@ -59,11 +67,27 @@ func (m *Meta) Append(dst []byte) []byte {
 	for _, id := range slices.Sorted(maps.Keys(m.Since)) {
 		dst = appendPosition(le.AppendUint64(dst, id), m.Since[id])
 	}
+	if len(m.Upstreams) > 0 {
+		dst = le.AppendUint32(dst, uint32(len(m.Upstreams)))
+		for i := range m.Upstreams {
+			dst = appendUpstream(dst, &m.Upstreams[i])
+		}
+	}
 	return le.AppendUint64(dst, xxh3.Hash(dst[at:]))
 }
 
 func appendPosition(dst []byte, p event.Position) []byte {
 	return le.AppendUint32(le.AppendUint64(dst, uint64(p.Offset)), p.Step)
+}
+
+func appendUpstream(dst []byte, u *event.Upstream) []byte {
+	dst = append(le.AppendUint32(dst, uint32(len(u.Topic))), u.Topic...)
+	dst = le.AppendUint32(dst, uint32(u.Partition))
+	dst = le.AppendUint64(le.AppendUint64(dst, uint64(u.Next)), uint64(u.Watermark))
+	if u.Idle {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
 }
 
 // ParseMeta reads what Append wrote.
@@ -75,8 +99,8 @@ func ParseMeta(b []byte) (*Meta, error) {
 	if le.Uint64(b[len(body):]) != xxh3.Hash(body) {
 		return nil, errTorn
 	}
-	if body[0] != metaVersion {
-		return nil, fmt.Errorf("%w: meta format %d, this one reads %d", ErrNewer, body[0], metaVersion)
+	if body[0] != metaVersion && body[0] != metaAlone {
+		return nil, fmt.Errorf("%w: meta format %d, this one reads up to %d", ErrNewer, body[0], metaVersion)
 	}
 	if len(body) < metaFixed {
 		return nil, errMeta
@@ -87,7 +111,7 @@ func ParseMeta(b []byte) (*Meta, error) {
 	r = r[copy(m.TopicID[:], r):]
 	m.Partitions, m.Last, m.Fingerprint, m.Engine = int32(r.uint32()), event.Offset(r.uint64()), r.uint64(), r.uint32()
 	n := int(r.uint32())
-	if len(r) != n*sinceEntry {
+	if len(r) < n*sinceEntry || body[0] == metaAlone && len(r) > n*sinceEntry {
 		return nil, errMeta
 	}
 	if n > 0 {
@@ -97,7 +121,49 @@ func ParseMeta(b []byte) (*Meta, error) {
 		id := r.uint64()
 		m.Since[id] = r.position()
 	}
-	return m, nil
+	if body[0] == metaAlone {
+		return m, nil
+	}
+	var err error
+	m.Upstreams, err = r.upstreams()
+	return m, err
+}
+
+// upstreams takes what a meta ends with.
+func (r *reader) upstreams() ([]event.Upstream, error) {
+	if len(*r) < 4 {
+		return nil, errMeta
+	}
+	n := r.uint32()
+	if n == 0 || int64(n) > int64(len(*r)/upstreamMin) {
+		return nil, errMeta
+	}
+	all := make([]event.Upstream, n)
+	for i := range all {
+		if len(*r) < upstreamMin {
+			return nil, errMeta
+		}
+		length := int64(r.uint32())
+		if int64(len(*r)) < length+upstreamMin-4 {
+			return nil, errMeta
+		}
+		u := event.Upstream{Topic: string((*r)[:length])}
+		*r = (*r)[length:]
+		u.Partition, u.Next, u.Watermark = event.Partition(r.uint32()), event.Offset(r.uint64()), event.Time(r.uint64())
+		switch (*r)[0] {
+		case 0:
+		case 1:
+			u.Idle = true
+		default:
+			return nil, errMeta
+		}
+		*r = (*r)[1:]
+		all[i] = u
+	}
+	if len(*r) > 0 {
+		return nil, errMeta
+	}
+	return all, nil
 }
 
 // reader takes numbers off the front of bytes whose length has been checked.
