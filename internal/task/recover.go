@@ -114,11 +114,15 @@ func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journ
 		return committed{}, nil, t.refuse(restoreOffsets+", or "+anew, "the journal has %d entries, but there is no committed offset", len(entries))
 	}
 	first := journal.Entry{Number: 1, Kind: journal.First, Bundle: t.o.Bundles.Newest()}
-	if _, err := t.o.Bundles.Plan(ctx, first.Bundle); err != nil {
+	plan, err := t.o.Bundles.Plan(ctx, first.Bundle)
+	if err != nil {
 		return committed{}, nil, fmt.Errorf("load the rules of bundle %d: %w", first.Bundle, err) // before anything names it
 	}
-	var err error
-	if first.At.Offset, first.From, err = t.start(ctx); err != nil {
+	start := t.o.Start
+	if plan.Stage != nil {
+		start = Start{From: FromEarliest} // what was sent to it is for it
+	}
+	if first.At.Offset, first.From, err = t.start(ctx, start); err != nil {
 		return committed{}, nil, fmt.Errorf("find where to start: %w", err)
 	}
 	if first.At.Offset > t.facts.End {
@@ -130,22 +134,22 @@ func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journ
 	}
 	crash.At(crash.FirstSent)
 	commit := journal.Commit{Bundle: first.Bundle, Journal: 1, Watermark: event.NoTime, Engine: t.o.Engine}
-	if err := t.produce(ctx, first.At.Offset, &commit); err != nil {
+	if err := t.produce(ctx, first.From, &commit); err != nil {
 		return committed{}, nil, fmt.Errorf("commit the start: %w", err)
 	}
 	crash.At(crash.FirstCommitted)
 	t.log.Info("first start", "offset", first.At.Offset, "context_from", first.From, "bundle", first.Bundle)
-	return committed{found: true, position: first.At, Commit: commit}, []journal.Entry{first}, nil
+	return committed{found: true, position: event.Position{Offset: first.From}, Commit: commit}, []journal.Entry{first}, nil
 }
 
 // start returns where the output of a new task begins, and where its contexts do.
-func (t *Task) start(ctx context.Context) (x, y event.Offset, err error) {
+func (t *Task) start(ctx context.Context, s Start) (x, y event.Offset, err error) {
 	var from event.Time
-	switch t.o.Start.From {
+	switch s.From {
 	case FromEarliest:
 		return t.facts.Earliest, t.facts.Earliest, nil
 	case FromTime:
-		from = t.o.Start.At
+		from = s.At
 		if x, err = t.o.Log.OffsetAt(ctx, from); err != nil {
 			return 0, 0, err
 		}
@@ -153,10 +157,10 @@ func (t *Task) start(ctx context.Context) (x, y event.Offset, err error) {
 		x = t.facts.End
 		from, _ = event.TimeOf(t.o.Now())
 	}
-	if t.o.Start.WarmUp <= 0 {
+	if s.WarmUp <= 0 {
 		return x, x, nil
 	}
-	y, err = t.o.Log.OffsetAt(ctx, from.Add(-t.o.Start.WarmUp))
+	y, err = t.o.Log.OffsetAt(ctx, from.Add(-s.WarmUp))
 	return x, min(max(y, t.facts.Earliest), x), err
 }
 
@@ -283,7 +287,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 	if err != nil {
 		return fmt.Errorf("load the rules of bundle %d: %w", y.Bundle, err)
 	}
-	e, err := engine.New(plan, engine.Options{Partition: t.o.Partition, Since: y.Since, Load: t.load})
+	e, err := engine.New(plan, engine.Options{Partition: t.o.Partition, Since: y.Since, Load: t.load, Bundle: y.Bundle, Partitions: t.facts.Partitions, Targets: t.o.Bundles.Targets})
 	if err != nil {
 		return err
 	}
@@ -299,9 +303,16 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 		t.layouts[id] = true
 	}
 	e.Restore(y.Y, y.Watermark)
+	if len(y.Upstreams) > 0 {
+		e.RestoreUpstreams(y.Upstreams)
+	}
 	t.engine, t.bundle, t.applied = e, y.Bundle, y.Journal
 	t.newWarm(len(layouts) == 0) // the first context is written after its layout
 	t.last = last{y.Last, y.Fingerprint}
+	t.begins = 0
+	if len(entries) > 0 && entries[0].Kind == journal.First {
+		t.begins = entries[0].At.Offset
+	}
 	t.pending, t.excluded, t.written = nil, map[event.Offset]bool{}, 0
 	for _, entry := range entries {
 		t.written = max(t.written, entry.Number)
@@ -318,6 +329,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 func (t *Task) replay(ctx context.Context, x committed, y *checkpoint.Meta) error {
 	t.committed, t.swept, t.target = x.position, x.Swept, x
 	t.lag = lag{event.NoTime, event.NoTime, event.NoTime}
+	t.trimmed = trimmed{t.o.Now(), y.Last}
 	from := y.Y.Offset
 	if y.Last >= t.facts.Earliest {
 		from = y.Last // to compare it
@@ -390,7 +402,12 @@ func (t *Task) reached() error {
 	took := t.o.Now().Sub(t.began)
 	t.cycle.last = t.o.Now()
 	t.sweep.last = t.o.Now()
-	t.update(func(s *Status) { s.Phase, s.Err, s.Progress = Live, nil, t.o.Now() })
+	t.routes.moved = t.o.Now()
+	phase := Live
+	if t.inHistory() {
+		phase = Replaying
+	}
+	t.update(func(s *Status) { s.Phase, s.Err, s.Progress = phase, nil, t.o.Now() })
 	t.did(Work{Kind: Recovered, Took: took})
 	t.log.Info("live", "position", t.engine.Position().String(), "bundle", t.bundle, "took", took.Round(time.Millisecond).String())
 	return nil

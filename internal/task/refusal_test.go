@@ -19,6 +19,7 @@ import (
 
 	"insolite/ingest"
 	"insolite/internal/journal"
+	"insolite/rules"
 )
 
 // settled steps and commits until the task stands at the end of the log with the newest rules.
@@ -92,6 +93,21 @@ func otherApp(s *simulation, _ kafkaState) {
 	s.kafkaState = kafkaState{}
 	s.store = newMemory()
 	s.own = s.instance()
+}
+
+// staged makes the task one of a stage whose topic has one record.
+func staged(s *simulation, value string) {
+	s.kafkaState, s.store, s.records, s.end = kafkaState{}, newMemory(), nil, 0
+	s.plans = []*rules.Plan{{Topic: s.plans[0].Topic, Stage: &rules.Stage{Hop: 1, Fields: []string{"shop"}, Upstreams: []string{"sales"}}}}
+	s.newest, s.own = 0, s.instance()
+	if err := s.do(s.own, nil); err != nil {
+		panic(err)
+	}
+	s.records, s.end = []ingest.Record{{Value: []byte(value)}}, 1
+}
+func cleared(s *simulation, _ kafkaState) { // the topic is made anew, for another app
+	s.records, s.end, s.topicID = nil, 0, [16]byte{3}
+	otherApp(s, kafkaState{})
 }
 func newerRun(s *simulation, _ kafkaState) { s.own.o.AcceptEngine = true }
 func drained(s *simulation, was kafkaState) { // with the version before
@@ -187,6 +203,10 @@ var refusals = []struct {
 	{"the store is damaged", func(s *simulation, _, _ kafkaState) { s.store.torn = true },
 		"the checkpoint is damaged: the checksum does not match in meta", "restore the store from a copy", []func(*simulation, kafkaState){
 			func(s *simulation, _ kafkaState) { s.store.torn = false }}, false},
+	{"a record of a stage is no frame", func(s *simulation, _, _ kafkaState) { staged(s, "") },
+		"a record of this stage was not written by its tasks: the record at 0", "keep other programs away from the topic", []func(*simulation, kafkaState){cleared}, true},
+	{"a frame of a newer version", func(s *simulation, _, _ kafkaState) { staged(s, "\xff\x00") },
+		"newer version of the program", "run the newer version", []func(*simulation, kafkaState){cleared}, true},
 	{aheadCase, func(s *simulation, _, middle kafkaState) {
 		if err := s.settled(); err != nil { // a sweep writes contexts and does not complete
 			panic(err)

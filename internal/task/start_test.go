@@ -11,7 +11,7 @@ import (
 )
 
 // A task that has never run begins where it is told to, builds contexts from before, and begins there again when it crashes before its first
-// checkpoint, whatever the clock says then.
+// checkpoint, whatever the clock says then. An older version committed at once where the output begins, and replayed what lies before it.
 func TestWhereTheFirstStartBegins(t *testing.T) {
 	after := func(s *simulation, at event.Time) event.Offset {
 		for i := range s.records {
@@ -42,7 +42,7 @@ func TestWhereTheFirstStartBegins(t *testing.T) {
 		"a time to come": {func(s *simulation) Start { return Start{From: FromTime, At: now(s).Add(time.Hour)} },
 			func(s *simulation) event.Offset { return s.end }, func(s *simulation) event.Offset { return s.end }},
 	} {
-		t.Run(name, func(t *testing.T) {
+		test := func(t *testing.T, older bool) {
 			s := &simulation{world: newWorld(simPlans(t), 5)}
 			s.faults = false
 			for range 60 {
@@ -56,8 +56,11 @@ func TestWhereTheFirstStartBegins(t *testing.T) {
 			if err := s.do(s.own, nil); err != nil {
 				t.Fatal(err)
 			}
-			if first := s.journal[0]; first.At.Offset != x || first.From != y || s.x != x {
+			if first := s.journal[0]; first.At.Offset != x || first.From != y || s.x != y {
 				t.Fatalf("the journal begins with %+v and %d is committed, want %d, contexts from %d", first, s.x, x, y)
+			}
+			if older {
+				s.x = x
 			}
 			s.now = s.now.Add(time.Hour)
 			s.own = s.instance() // after a crash
@@ -71,7 +74,9 @@ func TestWhereTheFirstStartBegins(t *testing.T) {
 			if got, want := ofTopic(s.output, "alerts "), s.from(t, x, y); !slices.Equal(got, want) || len(got) == 0 {
 				t.Errorf("%d alerts, want %d", len(got), len(want))
 			}
-		})
+		}
+		t.Run(name, func(t *testing.T) { test(t, false) })
+		t.Run(name+", by an older version", func(t *testing.T) { test(t, true) })
 	}
 }
 

@@ -82,7 +82,7 @@ func (t *Task) beginSweep() {
 	s := &t.sweep
 	s.active, s.last = true, t.o.Now()
 	s.meta = checkpoint.Meta{Y: t.committed, Watermark: t.engine.Watermark(), Journal: t.applied, Bundle: t.bundle, Since: t.engine.Since(),
-		TopicID: t.facts.TopicID, Partitions: t.facts.Partitions, Last: t.last.offset, Fingerprint: t.last.fingerprint, Engine: t.o.Engine}
+		TopicID: t.facts.TopicID, Partitions: t.facts.Partitions, Last: t.last.offset, Fingerprint: t.last.fingerprint, Engine: t.o.Engine, Upstreams: t.upstreams()}
 	s.left = s.left[:0]
 	dirty := 0
 	for _, k := range t.engine.Keyspaces() {
@@ -132,6 +132,7 @@ func (t *Task) sweepShare(ctx context.Context, n int) (err error) {
 	took := t.o.Now().Sub(s.last)
 	t.did(Work{Kind: Swept, Took: took})
 	t.log.Debug("checkpoint", "position", s.flipped.String(), "took", took.String())
+	t.trim(ctx)
 	return nil
 }
 

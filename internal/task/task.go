@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"insolite/context/checkpoint"
+	"insolite/ingest/frame"
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/journal"
@@ -26,33 +27,37 @@ type Task struct {
 	shareMin int // contexts that a sweep writes after one commit, at least
 
 	// Of the present life, from a recovery to whatever ends it.
-	store     checkpoint.Task
-	feed      Feed
-	engine    *engine.Engine
-	facts     Facts
-	pending   []journal.Entry // not applied yet, by number
-	excluded  map[event.Offset]bool
-	bundle    event.Offset // in force
-	applied   uint64       // number of the last entry applied
-	written   uint64       // number of the last entry written
-	swept     bool         // a checkpoint has been completed
-	unusable  unusable
-	committed event.Position
-	target    committed // what the replay leads to
-	live      bool      // the replay is over
-	last      last
-	lag       lag
-	began     time.Time // of this life
-	out       engine.Output
-	panics    panics
-	sent      int // of out.Alerts
-	sentDead  int // of out.DeadLetters
-	cycle     cycle
-	sweep     sweep
-	layouts   map[uint64]bool // that the store has
-	warm      warm
-	loaded    []byte          // of contexts, for the engine
-	lifetime  context.Context // ends stopGrace after the one that asks to stop, which must not break off a step or a commit
+	store      checkpoint.Task
+	feed       Feed
+	engine     *engine.Engine
+	facts      Facts
+	pending    []journal.Entry // not applied yet, by number
+	excluded   map[event.Offset]bool
+	bundle     event.Offset // in force
+	applied    uint64       // number of the last entry applied
+	written    uint64       // number of the last entry written
+	swept      bool         // a checkpoint has been completed
+	unusable   unusable
+	committed  event.Position
+	target     committed    // what the replay leads to
+	live       bool         // the replay is over
+	begins     event.Offset // where the output does: what lies before is history
+	last       last
+	lag        lag
+	began      time.Time // of this life
+	out        engine.Output
+	panics     panics
+	sent       int // of out.Alerts
+	sentDead   int // of out.DeadLetters
+	sentFrames int // of out.Frames
+	routes     routes
+	trimmed    trimmed
+	cycle      cycle
+	sweep      sweep
+	layouts    map[uint64]bool // that the store has
+	warm       warm
+	loaded     []byte          // of contexts, for the engine
+	lifetime   context.Context // ends stopGrace after the one that asks to stop, which must not break off a step or a commit
 
 	mu     sync.Mutex
 	status Status
@@ -61,7 +66,7 @@ type Task struct {
 // cycle is what belongs to the time between two commits.
 type cycle struct {
 	last   time.Time // of the commit before
-	output bool      // something was sent
+	output bool      // something was sent, or is to be
 }
 
 // last is the last record stepped, for the check that the log is still the same.
@@ -138,7 +143,7 @@ func (t *Task) life(ctx context.Context) (err error) {
 		t.left()
 		t.store, t.feed, t.engine, t.pending, t.excluded, t.layouts = nil, nil, nil, nil, nil, nil
 		t.out.Reset()
-		t.sent, t.sentDead, t.live, t.cycle, t.sweep = 0, 0, false, cycle{}, sweep{}
+		t.sent, t.sentDead, t.sentFrames, t.live, t.cycle, t.sweep, t.routes, t.trimmed = 0, 0, 0, false, cycle{}, sweep{}, routes{}, trimmed{}
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		if e := t.o.Producer.Close(closing); e != nil && err != nil {
@@ -226,7 +231,9 @@ func (t *Task) refusal(err error) error {
 		return t.refuse("check the disk, then restore the store from a copy; "+rebuild, "the checkpoint is damaged: %v in %s", torn.Err, torn.What)
 	case errors.Is(err, engine.ErrAhead):
 		return t.refuse("restore the store that belongs to this consumer group; "+rebuild, "the checkpoint is not of this log: %v", err)
-	case errors.Is(err, checkpoint.ErrNewer), errors.Is(err, journal.ErrNewer):
+	case errors.Is(err, frame.ErrMalformed):
+		return t.refuse("keep other programs away from the topic, and "+anew, "a record of this stage was not written by its tasks: %v", err)
+	case errors.Is(err, checkpoint.ErrNewer), errors.Is(err, journal.ErrNewer), errors.Is(err, frame.ErrNewer):
 		return t.refuse("run the newer version", "%v", err)
 	}
 	return err

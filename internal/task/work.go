@@ -23,12 +23,24 @@ func (t *Task) work(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := t.mark(t.lifetime); err != nil {
+			return err
+		}
 		if ctx.Err() != nil {
 			return t.stop(t.lifetime)
 		}
 		wait := t.untilCommit()
+		if t.sends() {
+			wait = min(wait, t.untilMark())
+		}
 		if t.warming() {
 			wait = 0 // a stream that is idle leaves time for it
+		}
+		if pause := t.ahead(); pause > 0 {
+			if err := t.pause(ctx, min(pause, wait)); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := t.poll(ctx, wait); err != nil {
 			return err
@@ -45,7 +57,12 @@ func (t *Task) poll(ctx context.Context, wait time.Duration) error {
 	if err := t.advance(t.lifetime, b); err != nil {
 		return err
 	}
-	if err := t.send(t.lifetime); err != nil {
+	if t.o.Eager && t.live {
+		err = t.sendRows(t.lifetime)
+	} else {
+		err = t.send(t.lifetime)
+	}
+	if err != nil {
 		return err
 	}
 	if b == nil && t.live && ctx.Err() == nil {
@@ -59,7 +76,7 @@ func (t *Task) poll(ctx context.Context, wait time.Duration) error {
 
 // boundary commits, and does what may be done between commits only: write contexts, activate rules.
 func (t *Task) boundary(ctx context.Context) error {
-	if newest := t.o.Bundles.Newest(); newest > t.bundle && len(t.pending) == 0 && t.usable(ctx, newest) {
+	if newest := t.o.Bundles.Newest(); !t.stage() && newest > t.bundle && len(t.pending) == 0 && t.usable(ctx, newest) {
 		if err := t.journal(ctx, journal.Entry{Kind: journal.Bundle, Bundle: newest}); err != nil {
 			return err
 		}
@@ -118,6 +135,15 @@ func (t *Task) advance(ctx context.Context, b *ingest.Batch) error {
 		if cut <= t.engine.Position().Offset {
 			return nil // all of it is below: it was read to compare its first record only
 		}
+		if t.stage() {
+			var activated bool
+			var err error
+			if cut, activated, err = t.follow(ctx, b, cut); err != nil {
+				return err
+			} else if activated {
+				continue
+			}
+		}
 		if err := t.step(b, cut); err != nil {
 			return err
 		}
@@ -130,7 +156,7 @@ func (t *Task) advance(ctx context.Context, b *ingest.Batch) error {
 // due reports whether the next journal entry stands at the task's position.
 func (t *Task) due() bool { return len(t.pending) > 0 && !t.engine.Position().Before(t.pending[0].At) }
 
-// cut is how far the task may step in one go: to the next journal entry, and to the end of the replay.
+// cut is how far the task may step in one go: to the next journal entry, to the end of the replay, and to where the output begins.
 func (t *Task) cut(next event.Offset) event.Offset {
 	at := t.engine.Position().Offset
 	if len(t.pending) > 0 && t.pending[0].At.Offset > at {
@@ -138,6 +164,9 @@ func (t *Task) cut(next event.Offset) event.Offset {
 	}
 	if !t.live && t.target.position.Offset > at {
 		next = min(next, t.target.position.Offset)
+	}
+	if t.inHistory() {
+		next = min(next, t.begins)
 	}
 	return next
 }
@@ -168,7 +197,7 @@ func (t *Task) stepAround(b *ingest.Batch, records []ingest.Record, i int, to ev
 		return err
 	}
 	delete(t.excluded, skipped.Offset)
-	if t.live {
+	if t.live && !t.inHistory() {
 		t.out.DeadLetters = append(t.out.DeadLetters, excludedLetter(skipped))
 		t.engine.Counts().Refuse(stageJournal, reasonExcluded)
 	}
@@ -178,15 +207,21 @@ func (t *Task) stepAround(b *ingest.Batch, records []ingest.Record, i int, to ev
 // run takes records through the engine.
 func (t *Task) run(b *ingest.Batch) error {
 	var err error
-	if t.live {
-		err = t.engine.Step(b, &t.out)
-	} else {
+	switch {
+	case !t.live:
 		err = t.engine.Replay(b)
+	case t.inHistory():
+		err = t.history(b)
+	default:
+		err = t.engine.Step(b, &t.out)
 	}
 	if err != nil {
 		return fmt.Errorf("step: %w", err)
 	}
 	if n := len(b.Records); n > 0 {
+		if t.live && t.sends() {
+			t.cycle.output, t.routes.moved = true, t.o.Now() // rows may wait for the commit
+		}
 		t.last = last{b.Records[n-1].Offset, fingerprint(&b.Records[n-1])}
 		t.lag.stepped(b.Records)
 	}
@@ -251,6 +286,11 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 // journal commits with a new entry at the position, and applies it when that has succeeded.
 func (t *Task) journal(ctx context.Context, entry journal.Entry) error {
 	entry.Number, entry.At = t.written+1, t.engine.Position()
+	if entry.Kind == journal.Bundle {
+		if err := t.leave(ctx, entry.Bundle); err != nil {
+			return err
+		}
+	}
 	crash.At(crash.BeforeJournal)
 	if err := t.o.Producer.Send(ctx, []Message{t.entryMessage(&entry)}); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
@@ -285,6 +325,7 @@ func (t *Task) send(ctx context.Context) error {
 	for i := range t.out.DeadLetters[t.sentDead:] {
 		messages = append(messages, t.deadLetter(&t.out.DeadLetters[t.sentDead+i]))
 	}
+	messages = t.frames(messages)
 	t.tellPanics()
 	t.sent, t.sentDead = len(t.out.Alerts), len(t.out.DeadLetters)
 	if len(messages) == 0 {
@@ -326,6 +367,9 @@ func (t *Task) commit(ctx context.Context) error {
 	if position == t.committed && !t.cycle.output {
 		return nil
 	}
+	if err := t.sendRows(ctx); err != nil {
+		return err
+	}
 	c := journal.Commit{Step: position.Step, Bundle: t.bundle, Journal: t.written, Watermark: t.engine.Watermark(), Engine: t.o.Engine, Swept: t.swept}
 	if err := t.produce(ctx, position.Offset, &c); err != nil {
 		return fmt.Errorf("commit %v: %w", position, err)
@@ -335,7 +379,7 @@ func (t *Task) commit(ctx context.Context) error {
 	t.committed = position
 	t.cycle.output = false
 	t.out.Reset()
-	t.sent, t.sentDead = 0, 0
+	t.sent, t.sentDead, t.sentFrames = 0, 0, 0
 	return nil
 }
 
