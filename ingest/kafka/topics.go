@@ -38,7 +38,8 @@ type Topic struct {
 	RetentionBytes int64         // of a partition; what is beyond is deleted, the oldest first; -1: size deletes nothing
 }
 
-// EnsureTopic creates a topic unless it is there, whatever it looks like then, and returns when every partition has a leader.
+// EnsureTopic creates a topic unless it is there, whatever it looks like then, and returns when every partition has a leader; a topic that it
+// has created is known to every broker that answers then.
 func (c *Client) EnsureTopic(ctx context.Context, spec TopicSpec) (created bool, err error) {
 	detail := &sarama.TopicDetail{NumPartitions: -1, ReplicationFactor: -1, ConfigEntries: map[string]*string{}}
 	if spec.Partitions > 0 {
@@ -60,7 +61,38 @@ func (c *Client) EnsureTopic(ctx context.Context, spec TopicSpec) (created bool,
 	if err != nil {
 		return false, err
 	}
-	return created, c.waitForLeaders(ctx, spec.Name)
+	if err := c.waitForLeaders(ctx, spec.Name); err != nil {
+		return created, err
+	}
+	return created, c.waitForBrokers(ctx, spec.Name)
+}
+
+// waitForBrokers waits until a topic is known wherever somebody may ask for it: the brokers hear of it one after the other. Those that don't
+// answer are passed over.
+func (c *Client) waitForBrokers(ctx context.Context, topic string) error {
+	return retry(ctx, "wait until all brokers know "+topic, func() error {
+		r, _, err := c.describe(topic)
+		if err != nil {
+			return err
+		}
+		for _, broker := range r.Brokers {
+			b, err := c.conns.to(broker.Addr())
+			if err != nil {
+				continue
+			}
+			r, err := b.GetMetadata(sarama.NewMetadataRequest(c.conf.Version, []string{topic}))
+			if err != nil {
+				c.conns.drop(b)
+				continue
+			}
+			for _, t := range r.Topics {
+				if t.Err != sarama.ErrNoError {
+					return fmt.Errorf("broker %s: %w", broker.Addr(), t.Err)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 func (c *Client) create(topic string, detail *sarama.TopicDetail) (created bool, err error) {

@@ -22,7 +22,7 @@ func Apply(ctx context.Context, p *Project, log *slog.Logger) (event.Offset, err
 	if _, err := client.EnsureTopic(ctx, bundlesSpec(p.Config)); err != nil {
 		return 0, fmt.Errorf("create topic %s: %w", topic, err)
 	}
-	b := newBundles(client, producer, topic, log)
+	b := newBundles(client, producer, p.Config, log)
 	if err := b.refresh(ctx); err != nil {
 		return 0, err
 	}
@@ -32,6 +32,9 @@ func Apply(ctx context.Context, p *Project, log *slog.Logger) (event.Offset, err
 	}
 	if b.inForce(hash) {
 		return b.Newest(), nil
+	}
+	if err := b.stages.ensure(ctx, p.Set); err != nil { // here, where somebody waits for the answer
+		return 0, err
 	}
 	return b.publish(ctx, mine)
 }

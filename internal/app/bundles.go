@@ -13,6 +13,7 @@ import (
 	"insolite/ingest"
 	"insolite/ingest/kafka"
 	"insolite/internal/bundle"
+	"insolite/internal/config"
 	"insolite/internal/diag"
 	"insolite/internal/engine"
 	"insolite/internal/event"
@@ -67,8 +68,8 @@ func lookupName(name, key string) string {
 	return name + keySeparator + key
 }
 
-// compile turns a bundle into its set of rules.
-func compile(b *bundle.Bundle) (*rules.Set, error) {
+// compile turns a bundle into its set of rules, for an application.
+func compile(b *bundle.Bundle, app string) (*rules.Set, error) {
 	var names []string
 	var texts [][]byte
 	var files []rules.File
@@ -95,7 +96,7 @@ func compile(b *bundle.Bundle) (*rules.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, list := rules.Load(files, sources, lookups, rules.Options{})
+	set, list := rules.Load(files, sources, lookups, rules.Options{App: app})
 	if set == nil {
 		return nil, list.Err()
 	}
@@ -106,7 +107,9 @@ func compile(b *bundle.Bundle) (*rules.Set, error) {
 type bundles struct {
 	client   *kafka.Client
 	producer *kafka.Producer
+	app      string
 	topic    string
+	stages   *stageTopics
 	log      *slog.Logger
 	changed  func() // a newer bundle was read
 
@@ -121,8 +124,8 @@ type bundles struct {
 	sets      map[event.Offset]*rules.Set
 }
 
-func newBundles(client *kafka.Client, producer *kafka.Producer, topic string, log *slog.Logger) *bundles {
-	b := &bundles{client: client, producer: producer, topic: topic, log: log, changed: func() {}, reading: make(chan struct{}, 1), chunks: map[bundle.Hash][]byte{},
+func newBundles(client *kafka.Client, producer *kafka.Producer, c *config.Config, log *slog.Logger) *bundles {
+	b := &bundles{client: client, producer: producer, app: c.App, topic: c.BundlesTopic(), stages: newStageTopics(client, c, log), log: log, changed: func() {}, reading: make(chan struct{}, 1), chunks: map[bundle.Hash][]byte{},
 		manifests: map[event.Offset]*bundle.Manifest{}, seen: map[bundle.Hash]event.Offset{}, sets: map[event.Offset]*rules.Set{}}
 	b.newest.Store(-1)
 	return b
@@ -244,7 +247,7 @@ func (b *bundles) set(ctx context.Context, number event.Offset) (*rules.Set, err
 	if err != nil {
 		return nil, fmt.Errorf("bundle %d: %w", number, err)
 	}
-	set, err := compile(content)
+	set, err := compile(content, b.app)
 	if err != nil {
 		return nil, fmt.Errorf("bundle %d: %w", number, err)
 	}
@@ -269,10 +272,13 @@ type topicBundles struct {
 	topic string
 }
 
-// Plan returns what a bundle computes on the topic; without rules, nothing.
+// Plan returns what a bundle computes on the topic; without rules, nothing. The topics that it sends to are there then.
 func (b topicBundles) Plan(ctx context.Context, number event.Offset) (*rules.Plan, error) {
 	set, err := b.set(ctx, number)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.stages.ensure(ctx, set); err != nil {
 		return nil, err
 	}
 	if p := set.Plan(b.topic); p != nil {
@@ -285,11 +291,15 @@ func (b topicBundles) Plan(ctx context.Context, number event.Offset) (*rules.Pla
 			p.Lateness = max(p.Lateness, s.Lateness)
 		}
 	}
+	if len(p.Sources) == 0 && isStage(b.app, b.topic) {
+		p.Stage = &rules.Stage{} // what was sent by other rules is read to its end
+		return p, nil
+	}
 	if len(p.Sources) == 0 {
 		return nil, fmt.Errorf("bundle %d has no source on topic %s; put it back, or take another `app`", number, b.topic)
 	}
 	return p, nil
 }
 
-// Targets returns how many partitions the topic of a stage has.
-func (b topicBundles) Targets(string) int32 { return 1 }
+// Targets returns how many partitions the topic of a stage has, of those that Plan has seen to.
+func (b topicBundles) Targets(topic string) int32 { return b.stages.count(topic) }

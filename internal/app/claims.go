@@ -29,7 +29,7 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		return
 	}
 	r := &running{claim: claim, meter: newTaskMeter(s.registry, claim.TopicPartition, s.now), gauges: newTaskGauges(s.registry, claim.TopicPartition),
-		log: &partitionLog{client: s.client, fetcher: s.fetcher, at: claim.TopicPartition, meter: newFeedMeter(s.registry, claim.Topic), logger: s.log.With("topic", claim.Topic, "partition", int(claim.Partition))}}
+		log: newPartitionLog(s, claim.TopicPartition)}
 	r.Task = task.New(task.Options{
 		App: s.config.App, Topic: claim.Topic, Partition: claim.Partition,
 		Log:      r.log,
@@ -41,6 +41,7 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		AlertsTopic: s.config.Alerts, ShadowTopic: s.config.ShadowTopic(), DeadLettersTopic: s.config.DeadLetters, JournalTopic: s.config.JournalTopic(),
 		Memory: s.memoryShare, CommitInterval: s.config.CommitInterval, CheckpointInterval: s.checkpointInterval(),
 		Rebuild: s.config.State.OnMissing == "rebuild", AcceptEngine: s.o.AcceptEngine, Start: start,
+		Eager: !s.config.ExactlyOnce, Pace: s.pace.of(claim.Topic),
 		Now: s.now, Engine: engine.Version, Logger: s.log, Observer: r.meter,
 	})
 	s.mu.Lock()
@@ -82,7 +83,7 @@ const startRetry = 2 * time.Second
 func (s *Service) awaitStart(ctx context.Context, claim *kafka.Claim) (start task.Start, ok bool) {
 	told := ""
 	for {
-		start, err := s.start(ctx, claim.Topic)
+		start, err := s.start(ctx, claim.TopicPartition)
 		if ctx.Err() != nil {
 			err = nil
 		}
@@ -123,8 +124,12 @@ func (s *Service) checkpointInterval() time.Duration {
 	return s.config.State.CheckpointInterval
 }
 
-// start is where the topic's tasks begin when they have never run.
-func (s *Service) start(ctx context.Context, topic string) (task.Start, error) {
+// start is where a partition's task begins when it has never run.
+func (s *Service) start(ctx context.Context, of kafka.TopicPartition) (task.Start, error) {
+	topic := of.Topic
+	if n := s.bundles.stages.count(topic); n > 0 && int32(of.Partition) >= n {
+		return task.Start{}, fmt.Errorf("topic %s had %d partitions when this instance started, and tasks send by that number; create it anew with so many, or take another `app`: with more, keys move and their histories are torn", topic, n)
+	}
 	set, err := s.bundles.set(ctx, s.bundles.Newest())
 	if err != nil {
 		return task.Start{}, err

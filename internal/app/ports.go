@@ -27,6 +27,13 @@ type partitionLog struct {
 	meter   *feedMeter
 	logger  *slog.Logger
 	feed    atomic.Pointer[kafka.Feed] // the present one; nil: none
+	trims   *trouble
+}
+
+func newPartitionLog(s *Service, at kafka.TopicPartition) *partitionLog {
+	logger := s.log.With("topic", at.Topic, "partition", int(at.Partition))
+	return &partitionLog{client: s.client, fetcher: s.fetcher, at: at, meter: newFeedMeter(s.registry, at.Topic), logger: logger,
+		trims: &trouble{log: logger, what: "records that are not needed any more can't be deleted; the topic grows", over: "records that are not needed any more can be deleted again"}}
 }
 
 // trouble says what keeps the partition from being read.
@@ -144,9 +151,14 @@ func (f *partitionFeed) Close() {
 	f.feed.Close()
 }
 
-// Trim deletes records below an offset.
-func (l *partitionLog) Trim(context.Context, event.Offset) error {
-	return fmt.Errorf("delete records of %s: not supported yet", l.at.Topic)
+// Trim deletes the records below an offset. A cluster that does not allow it keeps them: nothing but its disks depends on that.
+func (l *partitionLog) Trim(ctx context.Context, before event.Offset) error {
+	err := l.client.DeleteBefore(ctx, l.at, before)
+	if errors.Is(err, kafka.ErrForbidden) {
+		err = fmt.Errorf("%w; allow the login to delete from the topic (see `detector doctor --acls`), or delete old records yourself", err)
+	}
+	l.trims.is(err)
+	return nil
 }
 
 // messages turns what a task sends into what Kafka's producers take.

@@ -257,7 +257,7 @@ func (r *rig) expected() (alerts, dead []string) {
 // journalled reads from the journal, by partition, which rules came into force where. The first ones are those of the first start.
 func (r *rig) journalled() [][]activation {
 	r.t.Helper()
-	all := newBundles(r.client, nil, r.project.Config.BundlesTopic(), discard)
+	all := newBundles(r.client, nil, r.project.Config, discard)
 	if err := all.refresh(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}

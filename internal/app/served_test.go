@@ -138,7 +138,7 @@ func (s *served) load() *Project {
 // make returns a service that is not started.
 func (s *served) make() *Service {
 	s.service = NewService(ServiceOptions{Project: s.load(), Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: s.now})
-	s.service.bundlePoll, s.service.filePoll = 50*time.Millisecond, 50*time.Millisecond
+	s.service.bundlePoll, s.service.filePoll, s.service.groupPoll = 50*time.Millisecond, 50*time.Millisecond, 100*time.Millisecond
 	return s.service
 }
 

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -42,11 +41,12 @@ type Service struct {
 	store      checkpoint.Store
 	bundles    *bundles
 	member     *kafka.Membership
-	topics     []string // that are read
+	pace       pace
 	page       *dashboard.Server
 	admin      *adminServer
 	bundlePoll time.Duration // how often the bundles topic is looked at
 	filePoll   time.Duration // how often the rules on disk are looked at
+	groupPoll  time.Duration // how often the commits of the group are looked at
 
 	stopping context.Context
 	stop     context.CancelFunc
@@ -79,7 +79,7 @@ const (
 // NewService returns a service that is not started.
 func NewService(o ServiceOptions) *Service {
 	s := &Service{o: o, config: o.Project.Config, log: o.Logger, now: o.Now, registry: telemetry.New(), tasks: map[kafka.TopicPartition]*running{},
-		bundlePoll: time.Second, filePoll: 2 * time.Second,
+		bundlePoll: time.Second, filePoll: 2 * time.Second, groupPoll: groupPoll,
 		waiting: map[kafka.TopicPartition]error{}, ended: make(chan struct{}), renewed: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
@@ -105,6 +105,7 @@ func (s *Service) Start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	s.spawn(s.watchGroup)
 	if s.o.Drain {
 		s.spawn(s.drain)
 		return nil
@@ -198,7 +199,7 @@ func KafkaOptions(c *config.Config) kafka.Options {
 
 // publishRules makes the rules on disk a bundle when the topic has never seen them; otherwise the topic's newest bundle goes before the disk.
 func (s *Service) publishRules(ctx context.Context) error {
-	s.bundles = newBundles(s.client, s.producer, s.config.BundlesTopic(), s.log)
+	s.bundles = newBundles(s.client, s.producer, s.config, s.log)
 	if err := s.bundles.refresh(ctx); err != nil {
 		return err
 	}
@@ -208,6 +209,9 @@ func (s *Service) publishRules(ctx context.Context) error {
 	}
 	switch number, seen := s.bundles.number(hash); {
 	case !seen:
+		if err := s.bundles.stages.ensure(ctx, s.o.Project.Set); err != nil {
+			return err
+		}
 		if number, err = s.bundles.publish(ctx, mine); err != nil {
 			return err
 		}
@@ -225,32 +229,26 @@ func (s *Service) publishRules(ctx context.Context) error {
 	return err
 }
 
-// join joins the group for the topics that rules read.
+// join joins the group for the topics that are to be read.
 func (s *Service) join(ctx context.Context) error {
-	set, err := s.bundles.set(ctx, s.bundles.Newest())
+	told, _, err := s.readCommits(ctx)
 	if err != nil {
 		return err
 	}
-	read := map[string]bool{}
-	for _, p := range set.Plans {
-		read[p.Topic] = true
+	partitions, missing, err := s.partitionsOf(ctx, s.reading(ctx, told))
+	switch {
+	case err != nil:
+		return err
+	case missing != nil:
+		return missing
+	case len(partitions) == 0:
+		return errNoTopic
 	}
-	s.topics = slices.Sorted(maps.Keys(read))
-	partitions := map[string]int{}
-	for _, name := range s.topics {
-		topic, err := s.client.DescribeTopic(ctx, name)
-		if err != nil {
-			return err
-		}
-		partitions[name] = topic.Partitions
-	}
-	if len(s.topics) == 0 {
-		return errors.New("no enabled rule reads any topic; add rules, or enable one")
-	}
+	topics := slices.Sorted(maps.Keys(partitions))
 	if err := s.alone(ctx); err != nil {
 		return err
 	}
-	member, err := s.client.Join(s.topics, s.runClaim)
+	member, err := s.client.Join(topics, s.runClaim)
 	if err != nil {
 		return fmt.Errorf("join the consumer group %s: %w", s.client.Group(), err)
 	}
@@ -258,7 +256,7 @@ func (s *Service) join(ctx context.Context) error {
 	s.member, s.partitions = member, partitions
 	s.mu.Unlock()
 	s.onStop("membership", member.Stop)
-	s.log.Info("joined", "group", s.client.Group(), "topics", s.topics)
+	s.log.Info("joined", "group", s.client.Group(), "topics", topics)
 	return nil
 }
 
@@ -296,7 +294,7 @@ func (s *Service) watchBundles(ctx context.Context) {
 	}
 }
 
-// followBundle is for what a new bundle changes beside the tasks that run, which switch by themselves.
+// followBundle tells of a new bundle. Tasks switch by themselves; which topics are read is seen to by watchGroup.
 func (s *Service) followBundle(ctx context.Context) {
 	number := s.bundles.Newest()
 	set, err := s.bundles.set(ctx, number)
@@ -307,11 +305,6 @@ func (s *Service) followBundle(ctx context.Context) {
 	}
 	s.registry.Counter(telemetry.RuleSets, accepted).Inc()
 	s.log.Info("new rules", "bundle", number, "rules", len(set.Rules))
-	for _, p := range set.Plans {
-		if !slices.Contains(s.topics, p.Topic) {
-			s.log.Warn("the new rules read a topic that this instance has not joined for; restart it", "topic", p.Topic)
-		}
-	}
 }
 
 // startOf is where a topic's tasks begin: sources that share it begin with the first of them.

@@ -97,6 +97,9 @@ func (s *Service) publishChange(ctx context.Context, p *Project, known bundle.Ha
 	if s.bundles.inForce(hash) {
 		return hash, nil // another instance saw it first
 	}
+	if err := s.bundles.stages.ensure(ctx, p.Set); err != nil {
+		return known, err
+	}
 	number, err := s.bundles.publish(ctx, b)
 	if err != nil {
 		return known, err
