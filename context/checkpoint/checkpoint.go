@@ -122,6 +122,13 @@ type Task interface {
 	// seen exactly once, one that is new meanwhile at most once. The callback may not use the handle.
 	ScanFrom(ctx context.Context, keyspace KeyspaceID, from Cursor, each func(c Context) error) (Cursor, error)
 
-	// Drop forgets all contexts, layouts and the meta. The handle stays the owner.
+	// Note returns what the newest SetNote has set, or nil.
+	Note(ctx context.Context) ([]byte, error)
+
+	// SetNote keeps some bytes of the owner's beside the checkpoint, until it sets others, and returns when they are durable. None: nothing is
+	// kept.
+	SetNote(ctx context.Context, note []byte) error
+
+	// Drop forgets all contexts, layouts, the meta and the note. The handle stays the owner.
 	Drop(ctx context.Context) error
 }

@@ -27,6 +27,7 @@
 //   - Every write and every load compares the epoch and a number that each write raises. A handle that is not the newest gets [ErrFenced],
 //     and one whose store went back (a failover that lost its tail, a restored copy) gets [ErrDoubt]. After an outcome that is not known,
 //     every call gets ErrDoubt. Both mean: drop the memory, recover.
+//   - A note is durable when SetNote returns. It is a few bytes in which an owner tells the next one what it is about.
 //   - A Flip is a compare-and-set on the Y that the handle knows.
 //   - Each context carries a checksum; one that fails is a [TornError], never a context.
 //

@@ -319,6 +319,7 @@ type memoryState struct {
 	meta     *checkpoint.Meta
 	contexts map[string]checkpoint.Item
 	layouts  map[uint64][]byte
+	note     []byte
 }
 
 func (s memoryState) clone() memoryState {
@@ -482,6 +483,16 @@ func (t *memoryTask) ScanFrom(_ context.Context, keyspace checkpoint.KeyspaceID,
 		}
 	}
 	return nil, nil
+}
+
+func (t *memoryTask) Note(context.Context) ([]byte, error) { return t.m.state.note, t.check() }
+
+func (t *memoryTask) SetNote(_ context.Context, note []byte) error {
+	if err := t.change(); err != nil {
+		return err
+	}
+	t.m.state.note = slices.Clone(note)
+	return nil
 }
 
 func (t *memoryTask) Drop(context.Context) error { return errors.New("a task does not drop") }

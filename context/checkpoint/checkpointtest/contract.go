@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) checkpoint.Store) {
 		{"chunks are bounded and name a key once", chunks},
 		{"a scan in parts sees every context once, whatever is written between", parts},
 		{"layouts are kept", layouts},
+		{"a note is kept until another one", notes},
 		{"drop forgets everything but the owner", drop},
 		{"a callback's error ends the read", callbackErrors},
 		{"a cancelled call does nothing", cancelled},
@@ -220,6 +221,8 @@ func fenced(t *testing.T, s checkpoint.Store) {
 		"drop":   func() error { return old.Drop(t.Context()) },
 		"meta":   func() error { _, err := old.Meta(t.Context()); return err },
 		"layout": func() error { return old.AddLayout(t.Context(), 1, []byte("x")) },
+		"note":   func() error { return old.SetNote(t.Context(), []byte("zombie")) },
+		"read":   func() error { _, err := old.Note(t.Context()); return err },
 		"list":   func() error { _, err := old.Layouts(t.Context()); return err },
 	} {
 		if err := op(); !errors.Is(err, checkpoint.ErrFenced) {
@@ -310,12 +313,40 @@ func layouts(t *testing.T, s checkpoint.Store) {
 	}
 }
 
+func notes(t *testing.T, s checkpoint.Store) {
+	task := mustOpen(t, s, id)
+	expectNote(t, task, "")
+	must(t, task.SetNote(t.Context(), []byte("\x00one")))
+	expectNote(t, task, "\x00one")
+	must(t, task.Flip(t.Context(), &checkpoint.Meta{Y: pos(10)}))
+	old := task
+	task = mustOpen(t, s, id)
+	if err := old.SetNote(t.Context(), []byte("zombie")); !errors.Is(err, checkpoint.ErrFenced) {
+		t.Errorf("a note by a fenced handle: %v", err)
+	}
+	expectNote(t, task, "\x00one")
+	must(t, task.SetNote(t.Context(), []byte("two")))
+	must(t, task.Write(t.Context(), []checkpoint.Item{item("a", 10, []byte("A"))}))
+	expectNote(t, task, "two")
+	must(t, task.SetNote(t.Context(), nil))
+	expectNote(t, mustOpen(t, s, id), "")
+}
+
+func expectNote(t *testing.T, task checkpoint.Task, want string) {
+	t.Helper()
+	if got, err := task.Note(t.Context()); string(got) != want || err != nil {
+		t.Errorf("note: got %q, %v, want %q", got, err, want)
+	}
+}
+
 func drop(t *testing.T, s checkpoint.Store) {
 	task := mustOpen(t, s, id)
 	must(t, task.Write(t.Context(), []checkpoint.Item{item("a", 10, []byte("A")), item("b", 10, nil)}))
 	must(t, task.AddLayout(t.Context(), 1, []byte("one")))
 	must(t, task.Flip(t.Context(), &checkpoint.Meta{Y: pos(10)}))
+	must(t, task.SetNote(t.Context(), []byte("note")))
 	must(t, task.Drop(t.Context()))
+	expectNote(t, task, "")
 	expectMeta(t, task, nil)
 	expectContents(t, task, map[string]string{})
 	if got, err := task.Layouts(t.Context()); err != nil || len(got) != 0 {

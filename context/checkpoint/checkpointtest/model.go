@@ -19,6 +19,7 @@ type model struct {
 	contexts map[string]modelContext
 	meta     *checkpoint.Meta
 	layouts  map[uint64]string
+	note     string
 }
 
 type modelContext struct {
@@ -127,6 +128,9 @@ func (w *world) step() {
 		layout := w.r.Uint64N(4)
 		must(w.t, w.task.AddLayout(ctx, layout, fmt.Append(nil, layout)))
 		w.layouts[layout] = fmt.Sprint(layout)
+	case n < 93:
+		w.note = fmt.Sprint(w.r.IntN(9))
+		must(w.t, w.task.SetNote(ctx, []byte(w.note)))
 	case len(w.old) > 0:
 		zombie := w.old[w.r.IntN(len(w.old))]
 		if err := zombie.Write(ctx, w.chunk()); !errors.Is(err, checkpoint.ErrFenced) {
@@ -162,6 +166,7 @@ func (w *world) compare() {
 		w.t.Errorf("layouts: got %v, %v, want %v", layouts, err, w.layouts)
 	}
 	expectMeta(w.t, w.task, w.meta)
+	expectNote(w.t, w.task, w.note)
 }
 
 func mustOpen(t *testing.T, s checkpoint.Store, id checkpoint.TaskID) checkpoint.Task {

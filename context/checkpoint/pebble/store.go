@@ -7,7 +7,7 @@
 // # Durability
 //
 // Chunks go to the write-ahead log without a sync. The log is one sequence, so the sync of a Flip makes durable whatever was written before
-// it, and a crash takes away a suffix: never an older write without the newer ones. Open and Drop sync too.
+// it, and a crash takes away a suffix: never an older write without the newer ones. Open, SetNote and Drop sync too.
 //
 // # Memory and disk
 //
@@ -32,6 +32,7 @@
 //	N app topic partition                    number of the task u32
 //	E task                                   epoch counter, token, write number, checksum
 //	M task                                   meta
+//	O task                                   note of the owner, checksum
 //	L task layout                            description of a layout, checksum
 //	C task keyspace key                      context, its blob compressed by snappy
 //	X task position keyspace key             an expired context, to be forgotten when Y has reached the position

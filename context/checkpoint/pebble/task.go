@@ -270,13 +270,51 @@ func (t *task) Layouts(ctx context.Context) (map[uint64][]byte, error) {
 	return all, err
 }
 
+// Note returns the owner's note.
+func (t *task) Note(ctx context.Context) (note []byte, err error) {
+	err = t.locked(ctx, "read note of", func() error {
+		v, err := t.s.get(taskKey('O', t.owner.number))
+		if err != nil || v == nil {
+			return err
+		}
+		var ok bool
+		if note, ok = unsum(v); !ok {
+			return t.torn("note", errors.New("malformed"))
+		}
+		return nil
+	})
+	return note, err
+}
+
+// SetNote sets the owner's note.
+func (t *task) SetNote(ctx context.Context, note []byte) error {
+	return t.locked(ctx, "write note of", func() error {
+		if err := t.s.room(); err != nil {
+			return err
+		}
+		b := t.s.db.NewBatch()
+		defer b.Close()
+		key := taskKey('O', t.owner.number)
+		var err error
+		if len(note) == 0 {
+			err = b.Delete(key, nil)
+		} else {
+			err = b.Set(key, sum(append([]byte(nil), note...), 0), nil)
+		}
+		if err != nil {
+			return err
+		}
+		return t.commit(b, pebble.Sync)
+	})
+}
+
 // Drop forgets everything but the epoch.
 func (t *task) Drop(ctx context.Context) error {
 	return t.locked(ctx, "drop checkpoint of", func() error {
 		b := t.s.db.NewBatch()
 		defer b.Close()
 		n := t.owner.number
-		for _, kind := range []byte("MLCX") {
+		for _, kind := range []byte("MLCXO") {
 			if err := b.DeleteRange(taskKey(kind, n), taskKey(kind, n+1), nil); err != nil {
 				return err
 			}

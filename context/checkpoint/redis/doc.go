@@ -26,7 +26,7 @@
 // Every key of a task begins with insolite:{app/topic/partition}: and names are escaped as in URLs. The braces put a task into one Cluster
 // slot: tasks are spread over the nodes, a task is not.
 //
-//	…head             a hash: format, epoch counter, token, write number, meta, layouts, the keyspaces that there are
+//	…head             a hash: format, epoch counter, token, write number, meta, note, layouts, the keyspaces that there are
 //	…c:KEYSPACE:N     a hash, bucket N of 1024 of a keyspace: key → context
 //	…expired          a sorted set of position, keyspace and key of expired contexts, to be forgotten when Y has reached the position
 //

@@ -84,6 +84,29 @@ func (t *task) Layouts(ctx context.Context) (map[uint64][]byte, error) {
 	return all, nil
 }
 
+// Note returns the owner's note.
+func (t *task) Note(ctx context.Context) ([]byte, error) {
+	head, err := t.head(ctx)
+	if err != nil || head["note"] == "" {
+		return nil, t.wrap("read note of", err)
+	}
+	note, ok := unsum([]byte(head["note"]))
+	if !ok {
+		return nil, t.wrap("read note of", t.torn("note", errors.New("malformed")))
+	}
+	return note, nil
+}
+
+// SetNote sets the owner's note.
+func (t *task) SetNote(ctx context.Context, note []byte) error {
+	var value []byte
+	if len(note) > 0 {
+		value = sum(note)
+	}
+	_, err := t.change(ctx, noteScript, nil, value)
+	return t.wrap("write note of", err)
+}
+
 // Drop forgets everything but the epoch: first what names the contexts, then they, keyspace by keyspace.
 func (t *task) Drop(ctx context.Context) error {
 	return t.wrap("drop checkpoint of", t.drop(ctx))
@@ -94,7 +117,7 @@ func (t *task) drop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	gone := []any{"meta"}
+	gone := []any{"meta", "note"}
 	for field := range head {
 		if _, ok := parseField(layoutField, field); ok {
 			gone = append(gone, field)

@@ -16,6 +16,8 @@ var (
 	headText string
 	//go:embed scripts/layout.lua
 	layoutText string
+	//go:embed scripts/note.lua
+	noteText string
 	//go:embed scripts/write.lua
 	writeText string
 	//go:embed scripts/flip.lua
@@ -41,6 +43,7 @@ var (
 	openScript   = redis.NewScript(allowedWhenFull + openText)
 	headScript   = redis.NewScript(readsOnly + fenceText + headText)
 	layoutScript = redis.NewScript(deniedWhenFull + fenceText + layoutText)
+	noteScript   = redis.NewScript(allowedWhenFull + fenceText + noteText)
 	writeScript  = redis.NewScript(deniedWhenFull + fenceText + writeText)
 	flipScript   = redis.NewScript(allowedWhenFull + fenceText + flipText)
 	forgetScript = redis.NewScript(allowedWhenFull + fenceText + forgetText)
