@@ -149,3 +149,29 @@ func (s *Suppress) pins(x *Ctx) bool {
 	}
 	return false
 }
+
+// CoolDown is how the alerts of one by value stand.
+type CoolDown struct {
+	By    uint64     // the hash of the values; 0: none
+	Until event.Time // alerts are held back before; NoTime: none are
+	Held  int        // since the last one that was emitted
+}
+
+// CoolDowns appends those that hold alerts back at an instant, or have since the last one that was emitted.
+func (s *Suppress) CoolDowns(dst []CoolDown, x *Ctx, at event.Time) []CoolDown {
+	tail, stride := s.slot.tail(x), s.stride()
+	for i := range int(le.Uint16(s.slot.head(x))) {
+		e := tail[i*stride : (i+1)*stride]
+		c := CoolDown{By: le.Uint64(e), Until: event.NoTime, Held: int(le.Uint32(e[8:]))}
+		if s.cools(e, at) {
+			c.Until = event.Time(le.Uint64(e[16:])).Add(s.spec.For)
+			if s.spec.Calendar != nil {
+				_, c.Until = s.spec.Calendar.Bucket(at)
+			}
+		}
+		if c.Held > 0 || c.Until != event.NoTime {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}

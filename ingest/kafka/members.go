@@ -6,13 +6,16 @@ import (
 	"slices"
 
 	"github.com/IBM/sarama"
+
+	"insolite/internal/event"
 )
 
 // Member is a member of the consumer group.
 type Member struct {
 	ClientID string // see [AdminAddress]
 	Host     string
-	StaticID string // empty: none
+	StaticID string           // empty: none
+	Assigned []TopicPartition // what it reads, by topic and partition; empty while the group is rebalancing
 }
 
 // Members returns the members of the group. One that died stays among them until its session has timed out.
@@ -34,6 +37,13 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 			if m.GroupInstanceId != nil {
 				member.StaticID = *m.GroupInstanceId
 			}
+			assigned, err := m.GetMemberAssignment()
+			if err != nil {
+				return 0, err
+			}
+			if assigned != nil { // one that is joining has none
+				member.Assigned = partitionsOf(assigned.Topics)
+			}
 			all = append(all, member)
 		}
 		return r.Groups[0].Err, nil
@@ -42,4 +52,17 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 		return cmp.Or(cmp.Compare(a.ClientID, b.ClientID), cmp.Compare(a.Host, b.Host), cmp.Compare(a.StaticID, b.StaticID))
 	})
 	return all, err
+}
+
+func partitionsOf(topics map[string][]int32) []TopicPartition {
+	var all []TopicPartition
+	for topic, partitions := range topics {
+		for _, p := range partitions {
+			all = append(all, TopicPartition{Topic: topic, Partition: event.Partition(p)})
+		}
+	}
+	slices.SortFunc(all, func(a, b TopicPartition) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return all
 }

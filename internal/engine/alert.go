@@ -42,7 +42,7 @@ func (e *Engine) emit(r *rule, held int) {
 		a.Fields = e.needed(a.Fields)
 	}
 	a.Source = r.Source.Name
-	a.Evidence = e.evidence(a.Evidence[:0], r)
+	a.Evidence = e.evidence(a.Evidence[:0], r, &r.stream.ctx, e.at)
 	a.Suppressed = held
 	a.Labels, a.Links = e.texts(a.Labels[:0], r.Alert.Labels), e.texts(a.Links[:0], r.Alert.Links)
 
@@ -115,13 +115,13 @@ func (e *Engine) because(dst []alerts.Operand, r *rule) []alerts.Operand {
 	return dst
 }
 
-// evidence returns the positions of the last events that the rule saw before this one.
-func (e *Engine) evidence(dst []alerts.Seen, r *rule) []alerts.Seen {
+// evidence returns the positions of the last events that the rule saw before an instant, by a context.
+func (e *Engine) evidence(dst []alerts.Seen, r *rule, x *store.Ctx, at event.Time) []alerts.Seen {
 	if r.evidence == nil {
 		return dst
 	}
 	s := &e.scratch.alert
-	s.seen = r.evidence.Append(s.seen[:0], &r.stream.ctx, e.at, r.EvidenceWithin)
+	s.seen = r.evidence.Append(s.seen[:0], x, at, r.EvidenceWithin)
 	for _, seen := range s.seen[max(0, len(s.seen)-r.Alert.Evidence):] {
 		p, o := e.options.Partition, seen.Offset
 		if e.stage != nil {

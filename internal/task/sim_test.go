@@ -83,6 +83,8 @@ func (s *simulation) run(steps int) (refused error, back bool) {
 			}
 		case a < 912:
 			err = s.do(s.own, s.exclude)
+		case a < 916:
+			err = s.do(s.own, s.lookAround)
 		case a < 930: // a crash
 			s.own = s.instance()
 		case a < 945: // another instance takes over, and the old one does not know

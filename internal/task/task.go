@@ -56,6 +56,7 @@ type Task struct {
 	sweep      sweep
 	layouts    map[uint64]bool // that the store has
 	warm       warm
+	looks      chan look
 	loaded     []byte          // of contexts, for the engine
 	lifetime   context.Context // ends stopGrace after the one that asks to stop, which must not break off a step or a commit
 
@@ -77,7 +78,7 @@ type last struct {
 
 // New returns a task. Run makes it live.
 func New(o Options) *Task {
-	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin}
+	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin, looks: make(chan look)}
 	t.name, t.source = t.id.String(), []byte("/"+o.App)
 	t.log = o.Logger.With("topic", o.Topic, "partition", int(o.Partition))
 	t.status = Status{Topic: o.Topic, Partition: o.Partition, Phase: Recovering, End: -1, Oldest: event.NoTime, Watermark: event.NoTime}

@@ -8,6 +8,7 @@ import (
 	"insolite/context/checkpoint"
 	"insolite/context/store"
 	"insolite/internal/engine"
+	"insolite/internal/event"
 )
 
 // mutate does to a live task what the protocol forbids, when the simulation is to show that it notices.
@@ -84,6 +85,19 @@ func stored(t *Task, each func(i int, k engine.Keyspace, c checkpoint.Context) e
 				return each(i, k, c)
 			})
 			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lookAround asks for every key: whoever looks changes nothing.
+func (s *simulation) lookAround(t *Task) error {
+	for _, k := range slices.Clone(t.engine.Keyspaces()) {
+		for _, who := range []string{"a", "b", "c", "nobody"} {
+			v := event.StringValue(who)
+			if _, err := t.look(context.Background(), k.Plan.Name, event.AppendKeyPart(nil, &v)); err != nil {
 				return err
 			}
 		}

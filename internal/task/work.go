@@ -45,6 +45,7 @@ func (t *Task) work(ctx context.Context) error {
 		if err := t.poll(ctx, wait); err != nil {
 			return err
 		}
+		t.show()
 	}
 }
 

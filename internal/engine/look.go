@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"insolite/alerts"
+	"insolite/context/store"
+	"insolite/internal/event"
+	"insolite/rules"
+)
+
+// Look is what is remembered of one key, for people. It holds no views.
+type Look struct {
+	Watermark event.Time     // of the task
+	At        event.Time     // the instant as of which features are told: the watermark, or the key's newest event when that is later
+	Newest    event.Time     // the key's newest event
+	Position  event.Position // up to which the log has been applied to the context
+	Bytes     int            // of the context
+	Rules     []RuleLook     // those whose key it is, in their order
+}
+
+// RuleLook is what a rule has of a key.
+type RuleLook struct {
+	Rule      *rules.Rule
+	Features  []alerts.Feature // in the rule's order, as an event at Look.At would find them before it is absorbed
+	CoolDowns []store.CoolDown
+	Evidence  []alerts.Seen // events that the rule's next alert may name
+}
+
+// space returns the keyspace of a name, or nil.
+func (e *Engine) space(name string) *space {
+	for _, s := range e.spaces {
+		if s.plan.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Context returns a copy of a key's context in memory, as it would be stored; nil: there is none.
+func (e *Engine) Context(keyspace string, key []byte) []byte {
+	s := e.space(keyspace)
+	if s == nil {
+		return nil
+	}
+	h, ok := s.keys.Find(store.Hash(key), key)
+	if !ok {
+		return nil
+	}
+	return s.keys.Blob(nil, h)
+}
+
+// Look tells what a context of a keyspace says. It works on a copy, so that nothing depends on whether somebody looked.
+func (e *Engine) Look(keyspace string, context []byte) (*Look, error) {
+	s := e.space(keyspace)
+	if s == nil {
+		return nil, fmt.Errorf("there is no keyspace %s", keyspace)
+	}
+	key, err := store.BlobKey(context)
+	if err != nil {
+		return nil, err
+	}
+	aside := store.New(s.layout, store.Options{})
+	for _, d := range e.layouts {
+		if err := aside.RememberLayout(d); err != nil {
+			return nil, err
+		}
+	}
+	h, err := aside.Load(store.Hash(key), context)
+	if err != nil {
+		return nil, err
+	}
+	x := aside.View(h)
+	l := &Look{Watermark: e.watermark, At: max(e.watermark, x.Newest()), Newest: x.Newest(), Position: x.Position(), Bytes: len(context)}
+	for _, source := range e.sources {
+		for _, r := range source.rules {
+			if r.stream.space == s {
+				l.Rules = append(l.Rules, e.look(r, &x, l.At))
+			}
+		}
+	}
+	slices.SortStableFunc(l.Rules, func(a, b RuleLook) int { return cmp.Compare(a.Rule.Index, b.Rule.Index) })
+	return l, nil
+}
+
+// look tells about one rule.
+func (e *Engine) look(r *rule, x *store.Ctx, at event.Time) RuleLook {
+	l := RuleLook{Rule: r.Rule}
+	for i, f := range r.Features {
+		values := make([]event.Value, len(f.Read.Results))
+		reading := r.reads[i].cell.Read(x, f.Read.Agg, at, values)
+		shown := alerts.Feature{Name: f.Name, Agg: f.Read.Agg.String(), Window: r.windows[i], Samples: reading.Samples, From: reading.From, To: reading.To}
+		if reading.Samples < f.Read.MinSamples {
+			clear(values)
+		}
+		for j := range values {
+			values[j].S = strings.Clone(values[j].S)
+		}
+		if f.Read.Several {
+			for j, name := range f.Read.FieldNames {
+				shown.Fields = append(shown.Fields, alerts.Named{Name: name, Value: values[j]})
+			}
+		} else {
+			shown.Value = values[0]
+		}
+		l.Features = append(l.Features, shown)
+	}
+	if r.suppress != nil {
+		l.CoolDowns = r.suppress.CoolDowns(nil, x, at)
+	}
+	l.Evidence = e.evidence(nil, r, x, at)
+	return l
+}
+
+// StagePartition returns the partition of a stage's topic, of so many, to which the events of a key are sent: the values of Stage.Fields, in
+// their order.
+func StagePartition(key []event.Value, partitions int) event.Partition {
+	var b []byte
+	for i := range key {
+		b = event.AppendKeyPart(b, &key[i])
+	}
+	return event.Partition(partitionOf(b, partitions))
+}
