@@ -115,7 +115,7 @@ func newRuleExplained(x *backtest.Explained, r *engine.RuleExplanation) ruleExpl
 		return e
 	}
 	for i := range r.Rule.Exceptions {
-		n := r.Rule.Exceptions[i].Where.Explain(x.Row)
+		n := r.Rule.Exceptions[i].Where.Explain(r.Row)
 		node := newNode(&n)
 		node.Name = r.Rule.Exceptions[i].Name
 		e.Exceptions = append(e.Exceptions, *node)

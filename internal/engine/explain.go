@@ -47,6 +47,7 @@ func (a Admission) String() string { return admissionNames[a] }
 type RuleExplanation struct {
 	Rule      *rules.Rule
 	Outcome   Outcome
+	Row       event.Row        // the declared fields that rules need, then the features that were read where the rule runs
 	Key       []alerts.Named   // group_by in the rule's order; a field may be missing
 	Where     *expr.Node       // nil: none
 	Features  []alerts.Feature // in the rule's order; nil when they were not read
@@ -98,7 +99,7 @@ func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
 
 // explain tells about one rule for the present event.
 func (e *Engine) explain(r *rule, v verdict) RuleExplanation {
-	x := RuleExplanation{Rule: r.Rule, Outcome: v.outcome, Key: e.named(nil, r.Source.Fields, r.GroupBy), Held: v.held, Until: event.NoTime}
+	x := RuleExplanation{Rule: r.Rule, Outcome: v.outcome, Row: e.row, Key: e.named(nil, r.Source.Fields, r.GroupBy), Held: v.held, Until: event.NoTime}
 	if r.Where != nil {
 		n := r.Where.Explain(e.row)
 		x.Where = &n

@@ -30,8 +30,8 @@ var layers = map[string]int{
 	"rules": 3, "ingest/kafka": 3, "ingest/replay": 3,
 	"alerts": 4, "dashboard/ui": 4,
 	"internal/engine": 5, "internal/journal": 1, "internal/bundle": 1, "internal/deadletter": 2, "internal/redrive": 4, "internal/task": 6, "alerts/sink": 5, "dashboard": 5, "loadgen": 5,
-	"internal/backtest": 6, "internal/meter": 6, "internal/config": 6,
-	"rules/ruletest": 7, "internal/app": 7, "internal/doctor": 7,
+	"internal/chain": 6, "internal/meter": 6, "internal/config": 6,
+	"rules/ruletest": 7, "internal/backtest": 7, "internal/app": 7, "internal/doctor": 7,
 	"cmd/detector":       8,
 	"bench/reference":    2, // the job by which cost is measured
 	"bench":              9, // tests only

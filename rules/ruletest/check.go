@@ -93,7 +93,7 @@ func (c *checker) compare(i int, want *rules.Expect, got *raised) {
 	}
 	for k := range want.Context {
 		w := &want.Context[k]
-		if is := &got.x.Row[w.Slot]; !same(&w.Value, is) {
+		if is := &got.rule.Row[w.Slot]; !same(&w.Value, is) {
 			differs(w.Name, shown(&w.Value), shown(is))
 		}
 	}
@@ -108,7 +108,7 @@ func (c *checker) compare(i int, want *rules.Expect, got *raised) {
 }
 
 func (c *checker) summary(r *raised) string {
-	return string(c.rule.Alert.Summary.Append(nil, r.x.Row))
+	return string(c.rule.Alert.Summary.Append(nil, r.rule.Row))
 }
 
 // closeEnough is the relative error that a written number may have: people copy the figures of messages, not 17 digits.

@@ -222,3 +222,69 @@ func testExample(t *testing.T, name string) {
 		t.Error("no test raises an alert")
 	}
 }
+
+// A rule by another key than its source's, which sees the events behind a stage: what that one decides, and what was decided before, is told alike.
+func TestAStoryByAnotherKey(t *testing.T) {
+	const byShop = `
+version: 1
+rules:
+- id: crowd
+  source: pay
+  group_by: [shop]
+  where: amount > 1
+  context:
+    people: {agg: distinct_count, field: customer, window: 10m}
+    usual: {agg: avg, field: amount, window: 1h, exclude_current: true}
+  condition: people >= 3
+  suppress: {for: 5m}
+  alert: {summary: "{people} people in {shop}, {usual}"}
+  tests:
+  - name: story
+    events:
+    - {at: 2026-10-15T12:00:00Z, id: a, customer: ann, amount: 10, shop: x}
+    - {after: 1m, id: b, customer: bob, amount: 20, shop: x}
+    - {after: 1m, id: c, customer: cyd, amount: 30, shop: y}
+    - {after: 1m, id: d, customer: dan, amount: 1, shop: x}
+    - {after: 1m, id: e, customer: dan, amount: 9}
+    - {after: 1m, id: f, customer: eve, amount: 30, shop: x}
+    - {after: 1m, id: b, customer: fay, amount: 30, shop: x}
+    - {after: 1m, id: g, customer: gil, amount: 30, shop: x}
+    - {advance: 1h}
+    - {at: 2026-10-15T12:30:00Z, id: h, customer: ann, amount: 10, shop: x}
+    - {after: 40m, id: i, customer: ann, amount: 10, shop: x}
+    - {after: 1m, source: refund, customer: ann}
+    expect:
+`
+	for expect, want := range map[string]string{
+		`{event: 6, at: 2026-10-15T12:05:00Z, key: x, context: {people: 3, usual: 15}, summary: "3 people in x, 15"}`: "",
+		"{event: 5}":  "alert 1: expected at event 5, but there is none: a field of group_by is missing: shop",
+		"{event: 4}":  "alert 1: expected at event 4, but there is none: where does not hold: amount > 1, as amount = 1",
+		"{event: 7}":  "alert 2: expected at event 7, but there is none: the event is a duplicate",
+		"{event: 8}":  "alert 2: expected at event 8, but there is none: it is suppressed until 2026-10-15T12:10:00Z",
+		"{event: 9}":  "alert 2: expected at event 9, but there is none: the event is late, its time 2026-10-15T12:30:00Z lies before the watermark 2026-10-15T13:06:00Z",
+		"{event: 10}": "alert 2: expected at event 10, but there is none: the condition is false: people >= 3, as people = 1",
+		"{event: 11}": "alert 2: expected at event 11, but there is none: the event is of refund, the rule reads pay",
+	} {
+		text := byShop
+		if strings.HasPrefix(want, "alert 2") {
+			text += "    - {event: 6}\n"
+		}
+		if strings.HasPrefix(want, "alert 1") {
+			expect += "\n    - {event: 6}"
+		}
+		results, list := Run([]rules.File{{Path: "rules.yaml", Data: []byte(text + "    - " + expect + "\n")}}, sources(t), nil, Options{})
+		if err := list.Err(); err != nil {
+			t.Fatal(err)
+		}
+		r, got := results[0], ""
+		if r.Alerts != 1 {
+			t.Errorf("%s: %d alerts", expect, r.Alerts)
+		}
+		for _, p := range r.Problems {
+			got += p.Message
+		}
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", expect, got, want)
+		}
+	}
+}
