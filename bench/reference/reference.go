@@ -32,12 +32,14 @@ const (
 	disorder = 70 * time.Second
 )
 
-// Config is the job's insolite.yaml, and Rules its rules.yaml.
+// Config is the job's insolite.yaml, and Rules its rules.yaml, of one key; TwoKeys are rules of two keys.
 var (
 	//go:embed insolite.yaml
 	Config []byte
 	//go:embed rules.yaml
 	Rules []byte
+	//go:embed rules-two-keys.yaml
+	TwoKeys []byte
 )
 
 // Options decide every byte of what a generator makes.

@@ -128,3 +128,59 @@ func BenchmarkEngine(b *testing.B) {
 	b.ReportMetric(float64(mallocs)/float64(b.N), "mallocs/event")
 	b.ReportMetric(float64(alerts)/float64(b.N)*100, "alerts/100")
 }
+
+// BenchmarkTwoKeys steps the reference job's form of two keys on one core: the engine that reads the payments, and behind it those of four
+// partitions of the stage. Frames are cut every 4,000 payments.
+func BenchmarkTwoKeys(b *testing.B) {
+	set := compile(b, string(reference.Config), string(reference.TwoKeys))
+	const keys, events, size, targets = 1_000_000, 1_000_000, 4000, 4
+	e, err := engine.New(set.Plan(reference.Topic), engine.Options{MemoryHint: keys, Targets: func(string) int32 { return targets }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var stages [targets]*engine.Engine
+	var logs [targets]ingest.Batch
+	for p := range stages {
+		if stages[p], err = engine.New(set.Plans[1], engine.Options{Partition: event.Partition(p), MemoryHint: 10_000}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	job, out := &job{payments: reference.New(reference.Options{Keys: keys})}, &engine.Output{}
+	var source, stage time.Duration
+	sent, alerts := 0, 0
+	run := func(events int) {
+		for events > 0 {
+			batch := job.next(min(size, events))
+			events -= len(batch.Records)
+			begin := processor(b)
+			if err := e.Step(batch, out); err != nil {
+				b.Fatal(err)
+			}
+			e.Cut(out)
+			source += processor(b) - begin
+			begin = processor(b)
+			for i := range out.Frames {
+				f := &out.Frames[i]
+				log := &logs[f.Partition]
+				log.Records = append(log.Records[:0], ingest.Record{Offset: log.Next, Value: f.Value})
+				log.Next++
+				if err := stages[f.Partition].Step(log, out); err != nil {
+					b.Fatal(err)
+				}
+				sent += len(f.Value)
+			}
+			stage += processor(b) - begin
+			alerts += len(out.Alerts)
+			out.Reset()
+		}
+	}
+	run(events)
+	b.ResetTimer()
+	source, stage, sent, alerts = 0, 0, 0, 0
+	run(b.N)
+	b.ReportMetric(0, "ns/op") // it would count the making of records
+	b.ReportMetric(float64(source.Nanoseconds())/float64(b.N), "source-ns/event")
+	b.ReportMetric(float64(stage.Nanoseconds())/float64(b.N), "stage-ns/event")
+	b.ReportMetric(float64(sent)/float64(b.N), "bytes/row")
+	b.ReportMetric(float64(alerts)/float64(b.N)*100, "alerts/100")
+}
