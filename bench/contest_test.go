@@ -22,7 +22,12 @@ type contest struct {
 	Run       string // names this run: the group, and more
 	Alerts    string // topic
 	Dir       string // for files; it is empty
-	Profile   string // where to put a CPU profile of what is measured; empty: none
+
+	AtLeastOnce    bool
+	CommitInterval time.Duration // 0: the default
+	TwoKeys        bool          // the job's form of two keys
+	Topic          string        // of the payments; empty: the job's
+	Profile        string        // where to put a CPU profile of what is measured; empty: none
 }
 
 // contender is one way of doing the job.
@@ -42,6 +47,7 @@ const (
 	service   = "insolite"
 	oneCore   = "insolite, one core"
 	alone     = "insolite's engine alone"
+	twoKeys   = "insolite, two keys"
 )
 
 var contenders = []contender{
@@ -51,6 +57,12 @@ var contenders = []contender{
 	{service, "`detector run`: exactly once, checkpoints, metrics and page on", 2, true, runService},
 	{oneCore, "the same with GOMAXPROCS=1", 1, true, runService},
 	{alone, "`engine.Step` over the fetched records, its thread alone", 2, false, runEngine},
+}
+
+// twoKeyContenders are those of the job's form of two keys.
+var twoKeyContenders = []contender{
+	{claimLoop, contenders[0].about, 2, false, contenders[0].run},
+	{twoKeys, "`detector run`, half of the rules by terminal, through a repartition topic", 2, true, runService},
 }
 
 // contestEnv holds a contest in the environment of a contender's process.
@@ -87,9 +99,11 @@ func compete(text string) error {
 
 // named returns the contender with that name; nil: there is none.
 func named(name string) *contender {
-	for i := range contenders {
-		if contenders[i].name == name {
-			return &contenders[i]
+	for _, list := range [][]contender{contenders, twoKeyContenders, delayContenders} {
+		for i := range list {
+			if list[i].name == name {
+				return &list[i]
+			}
 		}
 	}
 	return nil

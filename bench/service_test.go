@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -28,7 +30,17 @@ func project(o contest) (*app.Project, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	for name, text := range map[string][]byte{"insolite.yaml": reference.Config, "rules.yaml": reference.Rules} {
+	files := map[string][]byte{"insolite.yaml": reference.Config, "rules.yaml": reference.Rules}
+	if o.TwoKeys {
+		files["rules.yaml"] = reference.TwoKeys
+	}
+	if o.Run != "" {
+		files["insolite.yaml"] = bytes.Replace(files["insolite.yaml"], []byte("app: reference"), []byte("app: "+o.Run), 1)
+	}
+	if o.Topic != "" {
+		files["insolite.yaml"] = bytes.Replace(files["insolite.yaml"], []byte("topic: payments"), []byte("topic: "+o.Topic), 1)
+	}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			return nil, err
 		}
@@ -38,13 +50,16 @@ func project(o contest) (*app.Project, error) {
 		return nil, list.Err()
 	}
 	c := p.Config
-	c.App, c.Kafka.Brokers, c.Alerts, c.State.Path = o.Run, o.Brokers, o.Alerts, filepath.Join(o.Dir, "data")
+	c.Kafka.Brokers, c.Alerts, c.State.Path = o.Brokers, o.Alerts, filepath.Join(o.Dir, "data")
+	c.ExactlyOnce = !o.AtLeastOnce
+	c.CommitInterval = cmp.Or(o.CommitInterval, c.CommitInterval)
 	c.Dashboard, c.Admin = "127.0.0.1:0", "127.0.0.1:0"
 	return p, nil
 }
 
 // runService is `detector run` as it is: exactly once, checkpoints, metrics, page. What is seen of it are its commits, which lag behind what
-// it has done; so it is measured between two looks while it works, and the lag is in both.
+// it has done; so it is measured between two looks while it works, and the lag is in both. With a stage, what it has not done at the second look
+// is done before that look is taken.
 func runService(ctx context.Context, o contest) (r result, err error) {
 	p, err := project(o)
 	if err != nil {
@@ -76,11 +91,19 @@ func runService(ctx context.Context, o contest) (r result, err error) {
 			return result{}, fmt.Errorf("the service ended: %w", s.Err())
 		case <-tick.C:
 		}
-		committed, err := committedOffsets(ctx, client)
+		committed, err := committedOffsets(ctx, client, cmp.Or(o.Topic, reference.Topic))
+		var behind int64
+		if err == nil && committed == o.Events {
+			behind, err = stageLag(ctx, client, p.Set)
+		}
 		switch {
 		case err != nil:
 			return result{}, err
+		case committed == o.Events && behind > 0:
 		case committed == o.Events:
+			if o.TwoKeys {
+				to = take(committed)
+			}
 			return from.until(to), nil
 		case float64(committed) < warmShare*float64(o.Events):
 		case from.events == 0:
@@ -93,9 +116,9 @@ func runService(ctx context.Context, o contest) (r result, err error) {
 	}
 }
 
-func committedOffsets(ctx context.Context, client *kafka.Client) (sum int64, err error) {
+func committedOffsets(ctx context.Context, client *kafka.Client, topic string) (sum int64, err error) {
 	for p := range event.Partition(partitions) {
-		next, _, found, err := client.CommittedOffset(ctx, reference.Topic, p)
+		next, _, found, err := client.CommittedOffset(ctx, topic, p)
 		if err != nil {
 			return 0, err
 		}
@@ -104,6 +127,28 @@ func committedOffsets(ctx context.Context, client *kafka.Client) (sum int64, err
 		}
 	}
 	return sum, nil
+}
+
+// stageLag returns how many records of the stages' topics have not been committed yet.
+func stageLag(ctx context.Context, client *kafka.Client, set *rules.Set) (behind int64, err error) {
+	for _, plan := range set.Plans {
+		if plan.Stage == nil {
+			continue
+		}
+		for p := range event.Partition(partitions) {
+			end, err := client.LastStable(ctx, kafka.TopicPartition{Topic: plan.Topic, Partition: p})
+			if err != nil {
+				return 0, err
+			}
+			behind += int64(end)
+		}
+		done, err := committedOffsets(ctx, client, plan.Topic)
+		if err != nil {
+			return 0, err
+		}
+		behind -= done
+	}
+	return behind, nil
 }
 
 // profiler returns what begins and ends a CPU profile, each once, and leaves one of allocations beside it; without a path it does nothing.
