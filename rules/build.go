@@ -19,16 +19,20 @@ const forever time.Duration = -1
 // plan decides where everything runs.
 func (s *Set) plan(views map[*event.Source]*view, app string) {
 	topics := map[string]*Plan{}
+	topicOf := func(source *event.Source) *Plan {
+		p := topics[source.Topic]
+		if p == nil {
+			p = s.topicPlan(source.Topic, views)
+			topics[p.Topic] = p
+			s.Plans = append(s.Plans, p)
+		}
+		return p
+	}
 	for _, r := range s.Rules {
 		if !r.Enabled() {
 			continue
 		}
-		p := topics[r.Source.Topic]
-		if p == nil {
-			p = s.topicPlan(r.Source.Topic, views)
-			topics[p.Topic] = p
-			s.Plans = append(s.Plans, p)
-		}
+		p := topicOf(r.Source)
 		if r.direct() {
 			p.add(r)
 			continue
@@ -40,9 +44,11 @@ func (s *Set) plan(views map[*event.Source]*view, app string) {
 			topics[topic] = stage
 			s.Plans = append(s.Plans, stage)
 		}
-		stage.admit(r.Source, views[r.Source])
+		for _, source := range r.sources() {
+			stage.admit(source, views[source])
+			topicOf(source).route(stage, r, source)
+		}
 		stage.add(r)
-		p.route(stage, r)
 	}
 	slices.SortFunc(s.Plans, func(a, b *Plan) int { return cmp.Or(cmp.Compare(a.hop(), b.hop()), cmp.Compare(a.Topic, b.Topic)) })
 	for _, p := range s.Plans {
@@ -105,7 +111,7 @@ func (p *Plan) add(r *Rule) {
 	sp.Rules = append(sp.Rules, r)
 	r.Plan, r.Keyspace = p, p.keyspace(r)
 	r.Keyspace.Rules = append(r.Keyspace.Rules, r)
-	r.Stream = r.Keyspace.stream(r)
+	r.Stream = r.Keyspace.stream(r.Source)
 	r.Stream.Rules = append(r.Stream.Rules, r)
 	if r.Where != nil {
 		r.WhereIndex = r.Stream.where(r.Where)
@@ -115,22 +121,45 @@ func (p *Plan) add(r *Rule) {
 	}
 	r.Stream.addEvidence(r)
 	r.Keyspace.retainRule(r)
-	sp.needRule(r)
+	for _, source := range r.sources() {
+		p.source(source).need(r.needs(source)...)
+	}
 }
 
-// needRule marks what a rule reads.
-func (sp *SourcePlan) needRule(r *Rule) {
-	sp.need(r.slots()...)
-	sp.need(r.GroupBy...)
-	if r.Suppress != nil {
-		sp.need(r.Suppress.By...)
-	}
-	for _, f := range r.Features {
-		sp.need(f.Read.Fields...)
-		for _, w := range f.Read.wheres {
-			sp.need(w.Slots()...)
+// needs returns the slots that the rule reads of the events of a source, with repetitions.
+func (r *Rule) needs(s *event.Source) []event.Slot {
+	var slots []event.Slot
+	if s == r.Source {
+		slots = append(r.slots(), r.GroupBy...)
+		if r.Suppress != nil {
+			slots = append(slots, r.Suppress.By...)
+		}
+	} else {
+		for _, name := range r.keyNames() {
+			slots = append(slots, s.FieldSlot(name))
 		}
 	}
+	for _, f := range r.Features {
+		if f.Read.Source != s {
+			continue
+		}
+		slots = append(slots, f.Read.Fields...)
+		for _, w := range f.Read.wheres {
+			slots = append(slots, w.Slots()...)
+		}
+	}
+	return slots
+}
+
+// sources returns the sources whose events the rule reads: its own, and those of its features.
+func (r *Rule) sources() []*event.Source {
+	all := []*event.Source{r.Source}
+	for _, f := range r.Features {
+		if !slices.Contains(all, f.Read.Source) {
+			all = append(all, f.Read.Source)
+		}
+	}
+	return all
 }
 
 // slots returns the slots that the rule's own expressions read, with repetitions.
@@ -179,18 +208,18 @@ func (p *Plan) keyspace(r *Rule) *Keyspace {
 	return k
 }
 
-func (k *Keyspace) stream(r *Rule) *Stream {
+func (k *Keyspace) stream(source *event.Source) *Stream {
 	for _, s := range k.Streams {
-		if s.Source == r.Source {
+		if s.Source == source {
 			return s
 		}
 	}
-	s := &Stream{Source: r.Source, Keyspace: k}
+	s := &Stream{Source: source, Keyspace: k}
 	for _, name := range k.Fields {
-		s.Key = append(s.Key, r.Source.FieldSlot(name))
+		s.Key = append(s.Key, source.FieldSlot(name))
 	}
-	if d := r.Source.Dedupe; d != nil {
-		s.DedupeIdentity = hash("dedupe", r.Source.Name, fieldTexts(r.Source, []event.Slot{d.ID})).short()
+	if d := source.Dedupe; d != nil {
+		s.DedupeIdentity = hash("dedupe", source.Name, fieldTexts(source, []event.Slot{d.ID})).short()
 		k.retain(d.For)
 	}
 	k.Streams = append(k.Streams, s)
@@ -211,15 +240,22 @@ func (s *Stream) addRead(r *Read) {
 	if r.Stream != nil {
 		return
 	}
-	for _, w := range r.wheres {
-		r.Wheres = append(r.Wheres, s.where(w))
-	}
 	k := s.Keyspace
-	r.Stream, r.Index, r.Cell = s, len(k.Reads), s.cell(r)
+	samples := k.stream(r.Source)
+	for _, w := range r.wheres {
+		r.Wheres = append(r.Wheres, samples.where(w))
+	}
+	r.Stream, r.Index, r.Cell = s, len(k.Reads), samples.cell(r)
 	k.Reads = append(k.Reads, r)
-	if r.ExcludeCurrent || r.Agg == window.AggTimeSince {
+	switch {
+	case samples != s:
+		s.After = append(s.After, r) // the current event is no sample
+		if !slices.Contains(samples.Lent, r.Cell) {
+			samples.Lent = append(samples.Lent, r.Cell)
+		}
+	case r.ExcludeCurrent || r.Agg == window.AggTimeSince:
 		s.Before = append(s.Before, r)
-	} else {
+	default:
 		s.After = append(s.After, r)
 	}
 }

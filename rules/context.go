@@ -69,33 +69,69 @@ func (d *draft) read(m *yamldoc.Map) *Read {
 	if m == nil {
 		return nil
 	}
-	if m.Unsupported("by", "source") {
+	if m.Unsupported("by") {
 		return nil // its fields may be those of another source
 	}
 	r := &Read{}
-	known := d.agg(m, r)
-	if d.Where != nil {
+	from := d.samples(m, r)
+	known := d.agg(m, r, from)
+	if d.Where != nil && r.Source == d.Source {
 		r.wheres = append(r.wheres, d.Where)
 	}
-	if w := d.where(m); w != nil {
+	if w := d.where(m, from); w != nil {
 		r.wheres = append(r.wheres, w)
 	}
 	r.wheres = distinct(r.wheres)
 	r.Window = readWindow(m.Required("window", "window: 24h"))
-	r.ExcludeCurrent = m.Bool("exclude_current")
+	if r.ExcludeCurrent = m.Bool("exclude_current"); r.ExcludeCurrent && r.Source != d.Source {
+		m.Key("exclude_current").Errorf("the current event is of %s, and no sample of a feature of %s; remove it", d.Source.Name, r.Source.Name)
+	}
 	if v, ok := m.Int("min_samples", 1, MinSamplesMax); ok {
 		r.MinSamples = int(v)
 	}
 	d.exact(m, r)
 	m.Done()
-	if !known || d.view == nil {
+	if !known || from == nil {
 		return nil
 	}
 	return r
 }
 
+// samples reads whose events are the feature's samples: those of the rule's source, or of another one with fields of the same names as the
+// key's. It returns nil when that is not known.
+func (d *draft) samples(m *yamldoc.Map, r *Read) *view {
+	r.Source = d.Source
+	n := m.Get("source")
+	name, ok := n.Str()
+	if n == nil || d.view == nil {
+		return d.view
+	}
+	s := d.loader.sourceNamed(name)
+	switch {
+	case !ok:
+		return nil
+	case s == nil:
+		n.Errorf("unknown source %q%s", name, yamldoc.Hint(name, d.loader.sourceNames()))
+		return nil
+	case s == d.Source:
+		n.Errorf("%s is the rule's own source; remove it", name)
+		return d.view
+	}
+	r.Source = s
+	for _, slot := range d.GroupBy {
+		f := &d.Source.Fields[slot]
+		switch other := s.FieldSlot(f.Name); {
+		case other == event.NoSlot:
+			n.Errorf("source %s has no field %q, by which the rule groups; declare it there, or group by fields that both have", name, f.Name)
+		case s.Fields[other].Kind != f.Kind:
+			n.Errorf("%q is a %s in %s and a %s in %s, so that their keys never meet; declare it the same in both", f.Name, f.Kind, d.Source.Name, s.Fields[other].Kind, name)
+		}
+	}
+	return d.loader.viewOf(s)
+}
+
 // agg reads what is computed of which fields, and reports whether the kind of the value is known.
-func (d *draft) agg(m *yamldoc.Map, r *Read) bool {
+func (d *draft) agg(m *yamldoc.Map, r *Read, from *view) bool {
 	n := m.Required("agg", "agg: count")
 	text, ok := n.Str()
 	if ok {
@@ -110,7 +146,7 @@ func (d *draft) agg(m *yamldoc.Map, r *Read) bool {
 		items = several.Strings()
 	}
 	switch takes := r.Agg == window.AggFirst || r.Agg == window.AggLast; {
-	case !ok || d.view == nil:
+	case !ok || from == nil:
 		return false
 	case one != nil && several != nil:
 		m.Key("fields").Errorf("a feature has field or fields, not both; keep one")
@@ -151,12 +187,12 @@ func (d *draft) unknownAgg(n *yamldoc.Node, m *yamldoc.Map, text string) {
 func (d *draft) fields(items []*yamldoc.Node, r *Read) bool {
 	sound := true
 	for _, item := range items {
-		slot := d.field(item, r.Agg.String())
+		slot := fieldOf(r.Source, item, r.Agg.String())
 		if slot == event.NoSlot {
 			sound = false
 			continue
 		}
-		f := &d.Source.Fields[slot]
+		f := &r.Source.Fields[slot]
 		if !r.Agg.Accepts(f.Kind) {
 			item.Errorf("%s does not apply to %s, which is a %s%s", r.Agg, f.Name, f.Kind, cureOf(r.Agg))
 			sound = false

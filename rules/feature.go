@@ -25,6 +25,7 @@ type Feature struct {
 // Read is one distinct thing that is computed for each event of a source. Features that mean the same share it.
 type Read struct {
 	ID             FeatureID
+	Source         *event.Source // whose events are its samples: that of the rule, or another one
 	Agg            window.Agg
 	Fields         []event.Slot // the value fields; none: count without field, time_since
 	FieldNames     []string     // of Fields
@@ -33,12 +34,12 @@ type Read struct {
 	Exact          bool         // distinct_count: exact sets
 	ExcludeCurrent bool         // read before the event is absorbed
 	MinSamples     int          // below so many samples in the window the feature is unknown; 0: none
-	Wheres         []int        // in Stream.Wheres, all must be true for an event to be a sample; empty: every event of the stream
+	Wheres         []int        // in the Wheres of the source's stream, all must be true for an event to be a sample; empty: every event of the stream
 	Results        []event.Slot // slots in the row: one per field of `fields`, in the same order, else one
 	Kinds          []event.Kind // of Results
-	Stream         *Stream
-	Cell           int // in Keyspace.Cells: where its state lives
-	Index          int // in Keyspace.Reads
+	Stream         *Stream      // of the rule: for whose events it is read
+	Cell           int          // in Keyspace.Cells: where its state lives
+	Index          int          // in Keyspace.Reads
 
 	wheres []*expr.Expr // of Wheres, by canonical form
 	kinds  []event.Kind // of Fields

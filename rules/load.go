@@ -105,6 +105,16 @@ func (l *loader) allot(drafts []*draft) {
 	}
 }
 
+// sourceNamed returns the source with that name; nil: there is none.
+func (l *loader) sourceNamed(name string) *event.Source {
+	for _, s := range l.sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
 // sourceNames returns the names of all sources.
 func (l *loader) sourceNames() []string {
 	names := make([]string, len(l.sources))

@@ -69,7 +69,8 @@ type Stream struct {
 	Wheres         []*expr.Expr // distinct conditions over the declared fields, of rules and features: to be evaluated once an event
 	Cells          []int        // in Keyspace.Cells: what this source's events are absorbed by
 	Before         []*Read      // read before the event is absorbed: exclude_current and time_since
-	After          []*Read      // read after it is absorbed
+	After          []*Read      // read after it is absorbed; features of other sources are among them
+	Lent           []int        // of Cells: those that features of rules of other sources read
 	Rules          []*Rule      // enabled, in the order of Set.Rules
 	Evidence       []Evidence   // rings of contributing events
 	DedupeIdentity uint64       // stable identity of the memory of ids; Source.Dedupe says whether there is one

@@ -56,7 +56,7 @@ func (r *testReader) fill(m *yamldoc.Map, s *Step, unknown bool) {
 		if f.Optional || f.Path == nil || s.Row[i].Known() || event.Slot(i) == source.EventTime {
 			continue
 		}
-		if source == r.Source && r.read[i] {
+		if r.reads(source, event.Slot(i)) {
 			n := cmp.Or(m.Get(f.Name), m.Get("event."+f.Name))
 			if n != nil && n.Kind == yamldoc.Null {
 				n.Errorf("%q is required by %s; give it a value, or declare it optional", f.Name, source.Name)

@@ -11,15 +11,31 @@ import (
 	"insolite/rules/expr"
 )
 
-// direct reports whether all events of a key of the rule's are in one partition of its source: the key has the fields by which the records
-// are keyed.
+// direct reports whether all that a key of the rule's is about is in one partition of one topic: the key has the fields by which the records
+// of each source are keyed, all by the same ones.
 func (r *Rule) direct() bool {
-	for _, slot := range r.Source.Key {
-		if !slices.Contains(r.GroupBy, slot) {
+	own := keyed(r.Source)
+	for _, s := range r.sources() {
+		if s.Topic != r.Source.Topic || !slices.Equal(keyed(s), own) {
 			return false
 		}
 	}
-	return len(r.Source.Key) > 0
+	for _, name := range own {
+		if !slices.Contains(r.keyNames(), name) {
+			return false
+		}
+	}
+	return len(own) > 0
+}
+
+// keyed returns the names of the fields by which a source's records are keyed, sorted.
+func keyed(s *event.Source) []string {
+	var names []string
+	for _, slot := range s.Key {
+		names = append(names, s.Fields[slot].Name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // topicMax is how long Kafka lets the name of a topic be.
@@ -58,23 +74,23 @@ func (p *Plan) admit(s *event.Source, v *view) {
 	}
 }
 
-// route sends what a rule of a stage needs.
-func (p *Plan) route(stage *Plan, r *Rule) {
+// route sends what a rule of a stage needs of a source's events.
+func (p *Plan) route(stage *Plan, r *Rule, s *event.Source) {
 	i := slices.IndexFunc(p.Routes, func(x *Route) bool { return x.Topic == stage.Topic })
 	if i < 0 {
 		i = len(p.Routes)
 		p.Routes = append(p.Routes, &Route{Topic: stage.Topic})
 	}
-	p.source(r.Source).needRule(r)
+	p.source(s).need(r.needs(s)...)
 	route := p.Routes[i]
-	j := slices.IndexFunc(route.Sources, func(x *RouteSource) bool { return x.Source == r.Source })
-	if j < 0 {
-		x := &RouteSource{Source: r.Source}
-		for _, name := range stage.Stage.Fields {
-			x.Key = append(x.Key, r.Source.FieldSlot(name))
-		}
-		route.Sources = append(route.Sources, x)
+	if slices.ContainsFunc(route.Sources, func(x *RouteSource) bool { return x.Source == s }) {
+		return
 	}
+	x := &RouteSource{Source: s}
+	for _, name := range stage.Stage.Fields {
+		x.Key = append(x.Key, s.FieldSlot(name))
+	}
+	route.Sources = append(route.Sources, x)
 }
 
 // pack decides which rows travel, and which of their fields.
@@ -86,14 +102,33 @@ func (route *Route) pack(stage *Plan) {
 				x.Slots = append(x.Slots, event.Slot(i))
 			}
 		}
-		for _, r := range sp.Rules {
-			if r.Where == nil {
-				x.Wheres = nil
-				break
-			}
-			if !slices.ContainsFunc(x.Wheres, func(w *expr.Expr) bool { return w.Canonical() == r.Where.Canonical() }) {
-				x.Wheres = append(x.Wheres, r.Where)
+		x.Wheres = sp.passes()
+	}
+}
+
+// passes returns the conditions of which one holds for every event that a rule or a feature sees, or more than those; none: for every event.
+func (sp *SourcePlan) passes() (wheres []*expr.Expr) {
+	all := false
+	add := func(w *expr.Expr) {
+		all = all || w == nil
+		if w != nil && !slices.ContainsFunc(wheres, func(x *expr.Expr) bool { return x.Canonical() == w.Canonical() }) {
+			wheres = append(wheres, w)
+		}
+	}
+	for _, r := range sp.Rules {
+		add(r.Where)
+	}
+	for _, st := range sp.Streams {
+		for _, c := range st.Lent {
+			if cell := st.Keyspace.Cells[c]; len(cell.Wheres) > 0 {
+				add(st.Wheres[cell.Wheres[0]]) // all of them have to hold
+			} else {
+				add(nil)
 			}
 		}
 	}
+	if all {
+		return nil
+	}
+	return wheres
 }

@@ -115,3 +115,47 @@ func TestLongTopic(t *testing.T) {
 		t.Errorf("the topic is %s", topic)
 	}
 }
+
+// A rule with a feature of another source runs where the events of both meet: in their own topic if they are keyed alike there, else in a stage
+// that both send to.
+func TestFeaturesOfOtherSources(t *testing.T) {
+	refund := &event.Source{Name: "refund", Topic: "refunds", Key: []event.Slot{0}, Time: event.NoSlot, EventTime: 3, Fields: []event.Field{
+		{Name: "id", Kind: event.KindString}, {Name: "customer_id", Kind: event.KindString}, {Name: "ok", Kind: event.KindBool}, {Name: rules.EventTimeField, Kind: event.KindTime}}}
+	set, list := rules.Load([]rules.File{{Path: "r.yaml", Data: []byte(`version: 1
+rules:
+- id: declined
+  source: payment.authorized
+  group_by: [customer_id]
+  where: amount > 1
+  context:
+    declined: {agg: count, source: payment.declined, window: 1h, where: reason == "pin"}
+    mine: {agg: count, window: 1h}
+  condition: declined > 3 and mine > 1
+- id: joined
+  source: payment.authorized
+  group_by: [customer_id]
+  context: {refunds: {agg: count, source: refund, window: 1h, where: ok}}
+  condition: refunds > 3
+`)}}, append(sources(t), refund), lookups(t), rules.Options{App: "insolite"})
+	if list.HasErrors() {
+		t.Fatal(told(list))
+	}
+	if got := set.Rule("declined").Plan.Topic; got != "payments" {
+		t.Errorf("declined runs in %s", got)
+	}
+	declined := set.Plan("payments").Keyspaces[0].Streams
+	if len(declined) != 2 || len(declined[1].Lent) != 1 || len(declined[1].Rules) != 0 || len(declined[0].After) != 2 || len(declined[0].Cells) != 1 {
+		t.Errorf("streams %+v %+v", declined[0], declined[1])
+	}
+	stage := set.Rule("joined").Plan
+	if got := fmt.Sprint(*stage.Stage); got != "{1 [customer_id] [payments refunds]}" || len(stage.Sources) != 2 {
+		t.Errorf("stage %s", got)
+	}
+	refunds := set.Plan("refunds")
+	if len(refunds.Routes) != 1 || len(refunds.Routes[0].Sources[0].Wheres) != 1 {
+		t.Fatalf("refunds: %+v", refunds)
+	}
+	if x := refunds.Routes[0].Sources[0]; names(x.Source, x.Key) != "customer_id" || names(x.Source, x.Slots) != "id customer_id ok event_time" {
+		t.Errorf("refunds are sent by %s: %s", names(x.Source, x.Key), names(x.Source, x.Slots))
+	}
+}

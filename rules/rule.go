@@ -24,6 +24,7 @@ var unsupported = []string{"absence", "sequence", "new_value", "baseline", "for"
 // draft is a rule being read.
 type draft struct {
 	*Rule
+	loader   *loader
 	m        *yamldoc.Map
 	head     *yamldoc.Node // the id, or the rule where it has none
 	view     *view         // nil: the source is unknown
@@ -37,7 +38,7 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 	if m == nil {
 		return nil
 	}
-	d := &draft{Rule: &Rule{WhereIndex: -1, EvidenceIndex: -1}, m: m, head: m.Node}
+	d := &draft{Rule: &Rule{WhereIndex: -1, EvidenceIndex: -1}, loader: l, m: m, head: m.Node}
 	skipped := l.identity(d)
 	if skipped {
 		return nil
@@ -50,7 +51,7 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 		d.Mode = Live
 	}
 	l.source(d)
-	d.Where = d.where(m)
+	d.Where = d.where(m, d.view)
 	d.groupBy()
 	d.context()
 	return d
@@ -138,10 +139,12 @@ func (r *Rule) keyNames() []string {
 }
 
 // field returns the slot of the declared field that n names, or NoSlot when it has told that there is none.
-func (d *draft) field(n *yamldoc.Node, what string) event.Slot {
-	slot := d.Source.FieldSlot(strings.TrimPrefix(n.Text, "event."))
+func (d *draft) field(n *yamldoc.Node, what string) event.Slot { return fieldOf(d.Source, n, what) }
+
+func fieldOf(s *event.Source, n *yamldoc.Node, what string) event.Slot {
+	slot := s.FieldSlot(strings.TrimPrefix(n.Text, "event."))
 	if slot == event.NoSlot {
-		n.Errorf("%s names %q, which is no field of %s%s", what, n.Text, d.Source.Name, yamldoc.Hint(n.Text, fieldNames(d.Source)))
+		n.Errorf("%s names %q, which is no field of %s%s", what, n.Text, s.Name, yamldoc.Hint(n.Text, fieldNames(s)))
 	}
 	return slot
 }
@@ -166,11 +169,11 @@ func texts(n *yamldoc.Node) []string {
 }
 
 // where reads a condition over the event, as the rule and its features have one.
-func (d *draft) where(m *yamldoc.Map) *expr.Expr {
-	if d.view == nil {
+func (d *draft) where(m *yamldoc.Map, v *view) *expr.Expr {
+	if v == nil {
 		return condition(m.Get("where"), nil)
 	}
-	return condition(m.Get("where"), d.view.event, d.m.Get("context").Names()...)
+	return condition(m.Get("where"), v.event, d.m.Get("context").Names()...)
 }
 
 // finish compiles what may name features, and reads the rest.

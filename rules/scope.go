@@ -15,17 +15,16 @@ import (
 
 // view is what the rules of one source see: its fields, and the slots of what they compute.
 type view struct {
-	source *event.Source
-	event  *expr.Scope // the declared fields: what a `where` may name
-	reads  map[FeatureID]*Read
-	next   event.Slot // the first slot that nothing has yet
-	width  int        // slots of a row that enabled rules need
+	event *expr.Scope // the declared fields: what a `where` may name
+	reads map[FeatureID]*Read
+	next  event.Slot // the first slot that nothing has yet
+	width int        // slots of a row that enabled rules need
 }
 
 func (l *loader) viewOf(s *event.Source) *view {
 	v := l.views[s]
 	if v == nil {
-		v = &view{source: s, event: expr.NewScope(s, l.lookups), reads: map[FeatureID]*Read{}, next: event.Slot(len(s.Fields)), width: len(s.Fields)}
+		v = &view{event: expr.NewScope(s, l.lookups), reads: map[FeatureID]*Read{}, next: event.Slot(len(s.Fields)), width: len(s.Fields)}
 		l.views[s] = v
 	}
 	return v
@@ -38,7 +37,7 @@ func (v *view) row(features []*Feature) *expr.Scope {
 	for _, f := range features {
 		r := f.Read
 		if r.Several {
-			scope.Names[f.Name] = expr.Group(v.source, r.Fields, r.Results)
+			scope.Names[f.Name] = expr.Group(r.Source, r.Fields, r.Results)
 		} else {
 			scope.Names[f.Name] = expr.Ref{Slot: r.Results[0], Kind: r.Kinds[0], Optional: true}
 		}

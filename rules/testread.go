@@ -30,7 +30,6 @@ type testReader struct {
 	events  int
 	now     event.Time // of the last step; NoTime before the first
 	offset  int        // in which the last instant was written
-	read    []bool     // by declared field of the rule's source: the rule reads it
 }
 
 // tests reads the rule's tests.
@@ -45,9 +44,6 @@ func (d *draft) tests(sources []*event.Source) {
 			continue
 		}
 		r := &testReader{draft: d, sources: sources, test: &Test{Position: n.Position()}, now: event.NoTime}
-		if d.view != nil {
-			r.read = d.reads()
-		}
 		r.test.Name, _ = m.Required("name", "name: the second pizza of a day").Str()
 		r.lookups(m.Get("lookups"))
 		steps := m.Required("events", "events: [{at: 2026-10-15T12:00:00Z, customer_id: ann}]").List("events")
@@ -66,12 +62,9 @@ func (d *draft) tests(sources []*event.Source) {
 	}
 }
 
-// reads says of each declared field of the source whether the rule reads it.
-func (d *draft) reads() []bool {
-	sp := &SourcePlan{Needed: make([]bool, len(d.Source.Fields))}
-	sp.need(d.Source.EventTime)
-	sp.needRule(d.Rule)
-	return sp.Needed
+// reads reports whether the rule reads a field of a source's events.
+func (d *draft) reads(s *event.Source, slot event.Slot) bool {
+	return d.view != nil && slices.Contains(d.Rule.sources(), s) && slices.Contains(d.needs(s), slot)
 }
 
 // step reads an event, or time that passes.

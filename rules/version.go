@@ -71,7 +71,7 @@ func fieldTexts(s *event.Source, slots []event.Slot) string {
 
 // readID identifies what a feature computes.
 func (d *draft) readID(r *Read) FeatureID {
-	return hash("read", d.Source.Name, d.keyspace, canonicals(r.wheres), r.Agg.String(), fieldTexts(d.Source, r.Fields), windowText(r.Window),
+	return hash("read", r.Source.Name, d.keyspace, canonicals(r.wheres), r.Agg.String(), fieldTexts(r.Source, r.Fields), windowText(r.Window),
 		fmt.Sprint(r.Exact, r.Several, r.ExcludeCurrent, r.MinSamples))
 }
 

@@ -60,7 +60,8 @@ type stream struct {
 	dedupe   *store.Dedupe        // nil: none
 	evidence []evidence
 	rules    []*rule
-	gates    []gate // the rules' wheres, each once
+	gates    []gate  // the rules' wheres, each once
+	lent     [][]int // the conditions of cells that rules of other sources read
 
 	state state
 	ok    []bool // by Stream.Wheres
@@ -171,6 +172,9 @@ func newStreams(s *space) []*stream {
 		st := &stream{plan: p, space: s, ok: make([]bool, len(p.Wheres))}
 		st.addCells()
 		st.addReads()
+		for _, c := range p.Lent {
+			st.lent = append(st.lent, s.plan.Cells[c].Wheres)
+		}
 		if p.Source.Dedupe != nil {
 			st.dedupe = s.layout.Dedupe(ids)
 			ids++

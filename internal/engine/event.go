@@ -247,14 +247,29 @@ func (e *Engine) holds(st *stream, w int) (ok bool) {
 	return st.plan.Wheres[w].Truth(e.row) == expr.True
 }
 
-// passes reports whether some rule's `where` holds.
+// passes reports whether some rule's `where` holds, or the event is a sample for rules of other sources.
 func (st *stream) passes() bool {
 	for _, g := range st.gates {
 		if g.where < 0 || st.ok[g.where] {
 			return true
 		}
 	}
+	for _, wheres := range st.lent {
+		if st.all(wheres) {
+			return true
+		}
+	}
 	return false
+}
+
+// all reports whether all of some conditions hold.
+func (st *stream) all(wheres []int) bool {
+	for _, w := range wheres {
+		if !st.ok[w] {
+			return false
+		}
+	}
+	return true
 }
 
 // absorb brings the contexts of the event's keys up to it.
@@ -310,10 +325,8 @@ func (e *Engine) id() (id uint64, known bool) {
 
 // add lets a cell absorb the event, if it is a sample.
 func (e *Engine) add(st *stream, c *cell) {
-	for _, w := range c.wheres {
-		if !st.ok[w] {
-			return
-		}
+	if !st.all(c.wheres) {
+		return
 	}
 	if len(c.fields) == 1 {
 		if s := c.fields[0]; e.row[s].Known() {
