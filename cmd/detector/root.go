@@ -104,7 +104,7 @@ func newRoot(g *global) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return invalid("%w; see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(newDemo(g), newRun(g), newApply(g), newDrain(g), newDoctor(g), newDeadLetters(g))
+	root.AddCommand(newDemo(g), newRun(g), newApply(g), newDrain(g), newDoctor(g), newDeadLetters(g), newContext(g))
 	root.AddCommand(newCheck(g), newVersion(g))
 	root.AddCommand(newTest(g), newBacktest(g), newGenerate(g), newExplain(g), newDocs(g))
 	return withHelp(root)

@@ -48,14 +48,11 @@ func (s *Service) startAdmin() error {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	listener, err := net.Listen("tcp", s.config.Admin)
-	if err != nil {
-		return fmt.Errorf("admin.listen: %w; choose another address, or stop what listens there", err)
-	}
-	a := &adminServer{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, listener: listener}
+	mux.HandleFunc("GET /context", s.serveContext)
+	a := &adminServer{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, listener: s.bound}
 	s.admin = a
 	s.wait.Go(func() {
-		if err := a.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := a.http.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("admin server", "error", err)
 		}
 	})

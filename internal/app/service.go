@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"runtime"
 	"slices"
 	"sync"
@@ -44,6 +45,9 @@ type Service struct {
 	pace       pace
 	page       *dashboard.Server
 	admin      *adminServer
+	bound      net.Listener  // of admin, before it serves
+	told       string        // the admin address as the group is told it
+	looks      turns         // of those who ask for contexts
 	bundlePoll time.Duration // how often the bundles topic is looked at
 	filePoll   time.Duration // how often the rules on disk are looked at
 	groupPoll  time.Duration // how often the commits of the group are looked at
@@ -172,7 +176,12 @@ func (s *Service) spawn(work func(ctx context.Context)) {
 }
 
 func (s *Service) connect(ctx context.Context) error {
-	client, err := kafka.Dial(ctx, KafkaOptions(s.config))
+	if err := s.bindAdmin(); err != nil {
+		return err
+	}
+	o := KafkaOptions(s.config)
+	o.AdminAddress = s.told
+	client, err := kafka.Dial(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,7 @@ type Task struct {
 
 	mu     sync.Mutex
 	status Status
+	wake   context.CancelFunc // ends a wait for records; nil: there was none yet
 }
 
 // cycle is what belongs to the time between two commits.
@@ -78,7 +79,7 @@ type last struct {
 
 // New returns a task. Run makes it live.
 func New(o Options) *Task {
-	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin, looks: make(chan look)}
+	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin, looks: make(chan look, 1)}
 	t.name, t.source = t.id.String(), []byte("/"+o.App)
 	t.log = o.Logger.With("topic", o.Topic, "partition", int(o.Partition))
 	t.status = Status{Topic: o.Topic, Partition: o.Partition, Phase: Recovering, End: -1, Oldest: event.NoTime, Watermark: event.NoTime}

@@ -17,6 +17,7 @@ import (
 // work steps what comes, and commits and sweeps when it is time, until something ends it. The end of the context is noticed between
 // batches only, so that nothing is left half done: then the work is stopped in order.
 func (t *Task) work(ctx context.Context) error {
+	attending := t.attend(ctx)
 	for {
 		if t.commitDue() {
 			if err := t.boundary(t.lifetime); err != nil {
@@ -29,6 +30,7 @@ func (t *Task) work(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return t.stop(t.lifetime)
 		}
+		t.show()
 		wait := t.untilCommit()
 		if t.sends() {
 			wait = min(wait, t.untilMark())
@@ -42,10 +44,12 @@ func (t *Task) work(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := t.poll(ctx, wait); err != nil {
+		if err := t.poll(attending, wait); err != nil {
 			return err
 		}
-		t.show()
+		if attending.Err() != nil {
+			attending = t.attend(ctx)
+		}
 	}
 }
 
