@@ -32,13 +32,14 @@ var layers = map[string]int{
 	"internal/engine": 5, "internal/journal": 1, "internal/bundle": 1, "internal/deadletter": 2, "internal/redrive": 4, "internal/task": 6, "alerts/sink": 5, "dashboard": 5, "loadgen": 5,
 	"internal/chain": 6, "internal/meter": 6, "internal/config": 6,
 	"rules/ruletest": 7, "internal/backtest": 7, "internal/app": 7, "internal/doctor": 7,
-	"cmd/detector":       8,
-	"bench/reference":    2, // the job by which cost is measured
-	"bench":              9, // tests only
-	"internal/oracle":    9, // serves tests only
-	"internal/kafkatest": 9, // serves tests only
-	"internal/testsize":  9, // serves tests only
-	"internal/redistest": 9, // serves tests only
+	"cmd/detector":        8,
+	"bench/reference":     2, // the job by which cost is measured
+	"bench":               9, // tests only
+	"internal/oracle":     9, // serves tests only
+	"internal/kafkatest":  9, // serves tests only
+	"internal/faultproxy": 9, // serves tests only
+	"internal/testsize":   9, // serves tests only
+	"internal/redistest":  9, // serves tests only
 }
 
 // owners says which packages may import a third-party module.
