@@ -1,8 +1,10 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -51,6 +53,25 @@ func TestSendKeepsNoMessages(t *testing.T) {
 	ok(t, tx.SendOffsets(nobody, 3, ""))
 	ok(t, tx.Commit(ctx))
 	wantCommitted(t, c, 3)
+}
+
+// A topic that is not there, or cannot be asked about in time, is an error.
+func TestTopicThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	c := dial(t, fake(t).ListenAddrs())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	p := c.NewProducer()
+	defer p.Close()
+	if _, err := p.Produce(ctx, Message{Topic: "elsewhere", Key: []byte("k")}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v, want that the topic is not there", err)
+	}
+	tx := initiated(t, c)
+	ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := tx.Send(ctx, Message{Topic: "elsewhere", Key: []byte("k")}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v, want that the topic is not there", err)
+	}
 }
 
 // A producer stores each message once, also when a broker stores it and says that it did not, or says nothing.

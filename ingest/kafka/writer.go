@@ -68,15 +68,20 @@ func (w *writer) place(ctx context.Context, m *Message) (TopicPartition, error) 
 		return tp, nil
 	}
 	n, err := w.client.partitions(ctx, m.Topic)
+	if err != nil {
+		return tp, err
+	}
 	tp.Partition = m.partition(n)
-	return tp, err
+	return tp, nil
 }
 
 // partitions returns the number of a topic's partitions as last known.
 func (c *Client) partitions(ctx context.Context, topic string) (n int, err error) {
 	err = retry(ctx, "look up topic "+topic, func() error {
 		all, err := c.meta.Partitions(topic)
-		n = len(all)
+		if n = len(all); err == nil && n == 0 { // as sarama tells while every leader is being elected
+			err = sarama.ErrLeaderNotAvailable
+		}
 		return err
 	})
 	return n, err
