@@ -83,6 +83,13 @@ func (g *gate) joined(generation int32) {
 	})
 }
 
+// underWay reports whether a join is.
+func (g *gate) underWay() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.joining
+}
+
 // present is the generation last joined.
 func (g *gate) present() int32 {
 	g.mu.Lock()

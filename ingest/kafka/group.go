@@ -133,7 +133,7 @@ func (c *Client) Join(topics []string, run RunClaim) (*Membership, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := newPatientDialer(conf)
+	dialer := newPatientDialer(conf, gate)
 	conf.Net.Proxy.Enable, conf.Net.Proxy.Dialer = true, dialer
 	meta, err := sarama.NewClient(c.opts.Brokers, conf)
 	if err != nil {
