@@ -35,19 +35,35 @@ type Cluster struct {
 	t     testing.TB
 	cp    string
 	nodes []*node
+
+	behind []func(node int, listens string) (advertised string)
 }
 
 // node is one broker and controller; its directory, so its ports and data, outlives its process.
 type node struct {
 	id   int
 	addr string // of the broker listener
+	more []listener
 	dir  string
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended; nil before the first launch
 }
 
+// listener is one that tells clients another address than its own.
+type listener struct{ addr, advertised string }
+
+// Behind gives every node a second listener, which tells clients that it is elsewhere: at the address that place returns for where it
+// listens, which must lead there. A client that begins with such an address stays behind it. place is called once a node, and again when the
+// cluster could not be started; with several Behind a node has a listener for each.
+func Behind(place func(node int, listens string) (advertised string)) Setting {
+	return func(c *Cluster) { c.behind = append(c.behind, place) }
+}
+
+// Setting changes how a cluster is started.
+type Setting func(c *Cluster)
+
 // Start starts a cluster of so many nodes and returns when every one is ready. The end of the test ends the nodes that still run.
-func Start(t testing.TB, nodes int) *Cluster {
+func Start(t testing.TB, nodes int, settings ...Setting) *Cluster {
 	t.Helper()
 	if nodes < 1 {
 		t.Fatalf("kafkatest: a cluster of %d nodes", nodes)
@@ -66,6 +82,9 @@ func Start(t testing.TB, nodes int) *Cluster {
 		t.Fatalf("kafkatest: no class path for the broker: %v", err)
 	}
 	c := &Cluster{t: t, cp: cp}
+	for _, set := range settings {
+		set(c)
+	}
 	root := t.TempDir() // before the clean-up below: the nodes end first, then their directories go
 	t.Cleanup(c.stop)
 	for i := range attempts {
@@ -147,7 +166,7 @@ func (c *Cluster) stop() {
 // attempt makes a new cluster in dir on newly chosen ports.
 func (c *Cluster) attempt(dir string, count int) error {
 	c.nodes = nil
-	ports, err := freePorts(2 * count)
+	ports, err := freePorts((2 + len(c.behind)) * count)
 	if err != nil {
 		return err
 	}
@@ -163,6 +182,10 @@ func (c *Cluster) attempt(dir string, count int) error {
 		n := &node{id: i + 1, addr: fmt.Sprintf("127.0.0.1:%d", ports[i]), dir: filepath.Join(dir, strconv.Itoa(i+1))}
 		if err := os.MkdirAll(n.dir, 0o755); err != nil {
 			return err
+		}
+		for j, place := range c.behind {
+			addr := fmt.Sprintf("127.0.0.1:%d", ports[(2+j)*count+i])
+			n.more = append(n.more, listener{addr, place(n.id, addr)})
 		}
 		conf := filepath.Join(n.dir, "server.properties")
 		text := properties(n, ports[count+i], strings.Join(voters, ","), count)

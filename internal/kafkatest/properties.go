@@ -10,11 +10,18 @@ import (
 func properties(n *node, controllerPort int, voters string, count int) string {
 	replicas := min(count, 3)
 	minISR := min(replicas, 2)
+	listen, advertise, protocols := "", "", ""
+	for i, l := range n.more {
+		listen += fmt.Sprintf(",BEHIND%d://%s", i, l.addr)
+		advertise += fmt.Sprintf(",BEHIND%d://%s", i, l.advertised)
+		protocols += fmt.Sprintf(",BEHIND%d:PLAINTEXT", i)
+	}
 	return fmt.Sprintf(`process.roles=broker,controller
 node.id=%d
 controller.quorum.voters=%s
-listeners=PLAINTEXT://%[3]s,CONTROLLER://127.0.0.1:%[4]d
-advertised.listeners=PLAINTEXT://%[3]s
+listeners=PLAINTEXT://%[3]s,CONTROLLER://127.0.0.1:%[4]d%[8]s
+advertised.listeners=PLAINTEXT://%[3]s%[9]s
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT%[10]s
 log.dirs=%[5]s
 default.replication.factor=%[6]d
 offsets.topic.replication.factor=%[6]d
@@ -23,12 +30,11 @@ share.coordinator.state.topic.replication.factor=%[6]d
 min.insync.replicas=%[7]d
 transaction.state.log.min.isr=%[7]d
 share.coordinator.state.topic.min.isr=%[7]d
-`, n.id, voters, n.addr, controllerPort, filepath.ToSlash(filepath.Join(n.dir, "data")), replicas, minISR) + commonProperties
+`, n.id, voters, n.addr, controllerPort, filepath.ToSlash(filepath.Join(n.dir, "data")), replicas, minISR, listen, advertise, protocols) + commonProperties
 }
 
 const commonProperties = `controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 num.partitions=4
 auto.create.topics.enable=false
 offsets.topic.num.partitions=4
