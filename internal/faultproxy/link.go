@@ -49,8 +49,7 @@ func (p *Proxy) serve(client net.Conn) {
 
 // pump moves pieces until something ends it, and with it the link.
 func (l *link) pump(from, to net.Conn, decide func(piece []byte) (keep int, err error)) {
-	defer l.client.Close()
-	defer l.server.Close()
+	defer func() { _, _ = l.client.Close(), l.server.Close() }() // the other direction ends with this one
 	var piece []byte
 	for {
 		var err error
