@@ -22,24 +22,51 @@ import (
 
 var errFault = errors.New("injected fault")
 
-// world is Kafka, the store and the clock of a simulation. All of it is driven by one goroutine.
+// nature is what the tasks of a simulation share: chance, the clock, the newest rules. All of it is driven by one goroutine.
+type nature struct {
+	script   *rand.Rand // what is done, and what events there are
+	rand     *rand.Rand // what becomes of it
+	now      time.Time
+	newest   event.Offset
+	faults   bool
+	off      map[string]bool // kinds of faults that do not happen
+	seen     map[string]bool // kinds that did
+	eager    bool            // output can be read before it is committed
+	mutation string          // what is broken on purpose; empty: nothing
+}
+
+func newNature(seed uint64) *nature {
+	return &nature{script: rand.New(rand.NewPCG(seed, 1)), rand: rand.New(rand.NewPCG(seed, 2)), now: time.Unix(1_800_000_000, 0), faults: true, seen: map[string]bool{}}
+}
+
+// chance is true with a probability, while there are faults of the kind.
+func (n *nature) chance(kind string, p float64) bool {
+	hit := n.rand.Float64() < p && n.faults && !n.off[kind]
+	if hit {
+		n.seen[kind] = true
+	}
+	return hit
+}
+
+// world is Kafka and the store of one task.
 type world struct {
-	rand    *rand.Rand
-	now     time.Time
-	records []ingest.Record
-	end     event.Offset
+	*nature
+	topic     string
+	partition event.Partition
+	records   []ingest.Record
+	end       event.Offset
 	kafkaState
 	epoch    int // of the transactional id
-	faults   bool
 	store    *memory
 	plans    []*rules.Plan
-	newest   event.Offset
 	topicID  [16]byte
 	parts    int32
 	earliest event.Offset
 	compact  bool
-	evicts   bool   // contexts are moved out of memory now and then
-	mutation string // what is broken on purpose; empty: nothing
+	evicts   bool                // contexts are moved out of memory now and then
+	start    Start               // of the instances
+	value    func() string       // of the next record
+	targets  map[string][]*world // the partitions of the topics of stages
 }
 
 // kafkaState is what transactions have written.
@@ -101,7 +128,9 @@ func simPlans(t testing.TB) []*rules.Plan {
 }
 
 func newWorld(plans []*rules.Plan, seed uint64) *world {
-	return &world{rand: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_800_000_000, 0), store: newMemory(), plans: plans, parts: 1, topicID: [16]byte{1}, faults: true}
+	w := &world{nature: newNature(seed), topic: "pays", store: newMemory(), plans: plans, parts: 1, topicID: [16]byte{1}, start: Start{From: FromEarliest}}
+	w.value = w.payment
+	return w
 }
 
 // memory lets contexts stay in memory at most times, and none of them at others.
@@ -112,23 +141,33 @@ func (w *world) memory() int64 {
 	return 1 << 40
 }
 
-// chance is true with a probability, while there are faults.
-func (w *world) chance(p float64) bool { return w.faults && w.rand.Float64() < p }
-
-// produce appends a record to the log: mostly payments, in disorder, some late, repeated or malformed, with gaps between offsets.
+// produce appends a record to the log, some of them malformed, with gaps between offsets.
 func (w *world) produce() {
-	if w.rand.IntN(10) == 0 {
-		w.end += event.Offset(1 + w.rand.IntN(3)) // control records, aborted transactions
-	}
-	w.now = w.now.Add(time.Duration(w.rand.IntN(1500)) * time.Millisecond)
-	at := w.now.Add(-time.Duration(w.rand.IntN(5000)) * time.Millisecond)
-	who := string(rune('a' + w.rand.IntN(3)))
-	value := fmt.Sprintf(`{"at":%q,"who":%q,"id":"%d","amount":%d}`, at.UTC().Format(time.RFC3339Nano), who, w.rand.IntN(60), w.rand.IntN(12))
-	if w.rand.IntN(20) == 0 {
+	w.gap()
+	w.now = w.now.Add(time.Duration(w.script.IntN(1500)) * time.Millisecond)
+	value := w.value()
+	if w.script.IntN(20) == 0 {
 		value = `{"at":`
 	}
-	w.records = append(w.records, ingest.Record{Offset: w.end, Timestamp: event.Time(w.now.UnixNano()), Key: []byte(who), Value: []byte(value)})
+	w.add([]byte(value))
+}
+
+// gap is what control records and aborted transactions leave.
+func (w *world) gap() {
+	if w.script.IntN(10) == 0 {
+		w.end += event.Offset(1 + w.script.IntN(3))
+	}
+}
+
+func (w *world) add(value []byte) {
+	w.records = append(w.records, ingest.Record{Offset: w.end, Timestamp: event.Time(w.now.UnixNano()), Value: value})
 	w.end++
+}
+
+// payment is in disorder, and may be late or repeated.
+func (w *world) payment() string {
+	at := w.now.Add(-time.Duration(w.script.IntN(5000)) * time.Millisecond)
+	return fmt.Sprintf(`{"at":%q,"who":"%c","id":"%d","amount":%d}`, at.UTC().Format(time.RFC3339Nano), 'a'+w.script.IntN(3), w.script.IntN(60), w.script.IntN(12))
 }
 
 // The instance's ports. Each checks that its instance has not been fenced where the real one would be.
@@ -137,12 +176,14 @@ type port struct {
 	epoch   int // of the transactional id
 	pending []string
 	entries []journal.Entry
+	frames  []Message
+	task    *Task
 }
 
 func (p *port) Owner(context.Context) error { return nil }
 
 func (p *port) Committed(context.Context) (event.Offset, string, bool, error) {
-	if p.w.chance(0.02) {
+	if p.w.chance("no offset", 0.02) {
 		return 0, "", false, errFault
 	}
 	return p.w.x, p.w.metadata, p.w.found, nil
@@ -154,8 +195,8 @@ func (p *port) Journal(context.Context) ([]journal.Entry, error) {
 
 func (p *port) Init(context.Context) error {
 	p.w.epoch++
-	p.epoch, p.pending, p.entries = p.w.epoch, nil, nil
-	if p.w.chance(0.02) {
+	p.epoch, p.pending, p.entries, p.frames = p.w.epoch, nil, nil, nil
+	if p.w.chance("no producer", 0.02) {
 		return errFault
 	}
 	return nil
@@ -175,14 +216,18 @@ func (p *port) Send(_ context.Context, messages []Message) error {
 			p.entries = append(p.entries, e)
 			continue
 		}
+		if m.Pinned {
+			p.sendFrame(&m)
+			continue
+		}
 		line := m.Topic + " " + string(m.Key) + " " + string(m.Value)
-		if p.w.mutation == "read uncommitted" {
+		if p.w.eager || p.w.mutation == "read uncommitted" {
 			p.w.output = append(p.w.output, line)
 			continue
 		}
 		p.pending = append(p.pending, line)
 	}
-	if p.w.chance(0.01) {
+	if p.w.chance("not sent", 0.01) {
 		return errFault
 	}
 	return nil
@@ -192,7 +237,7 @@ func (p *port) Commit(_ context.Context, next event.Offset, metadata string) err
 	if p.epoch != p.w.epoch && p.w.mutation != "no fencing" {
 		return errors.New("fenced")
 	}
-	if p.w.chance(0.05) {
+	if p.w.chance("commit failed", 0.05) {
 		return errFault // not carried out
 	}
 	if p.w.mutation == "positions without steps" {
@@ -206,14 +251,20 @@ func (p *port) Commit(_ context.Context, next event.Offset, metadata string) err
 	p.w.x, p.w.metadata, p.w.found = next, metadata, true
 	p.w.output = append(p.w.output, p.pending...)
 	p.w.journal = append(p.w.journal, p.entries...)
-	p.pending, p.entries = nil, nil
-	if p.w.chance(0.05) {
+	for i := range p.frames {
+		p.w.deliver(&p.frames[i])
+	}
+	p.pending, p.entries, p.frames = nil, nil, nil
+	if p.w.chance("reply lost", 0.05) {
 		return errFault // carried out, the reply lost
 	}
 	return nil
 }
 
-func (p *port) Close(context.Context) error { p.pending, p.entries = nil, nil; return nil }
+func (p *port) Close(context.Context) error {
+	p.pending, p.entries, p.frames = nil, nil, nil
+	return nil
+}
 
 func (p *port) Facts(context.Context) (Facts, error) {
 	return Facts{TopicID: p.w.topicID, Partitions: p.w.parts, Compacted: p.w.compact, Earliest: p.w.earliest, End: p.w.end}, nil
@@ -221,7 +272,7 @@ func (p *port) Facts(context.Context) (Facts, error) {
 
 func (p *port) OffsetAt(_ context.Context, t event.Time) (event.Offset, error) {
 	for i := range p.w.records {
-		if p.w.records[i].Timestamp >= t {
+		if p.w.records[i].Timestamp >= t && p.w.records[i].Offset >= p.w.earliest {
 			return p.w.records[i].Offset, nil
 		}
 	}
@@ -232,9 +283,12 @@ func (p *port) Open(_ context.Context, from event.Offset) (Feed, error) {
 	return &feed{w: p.w, next: from}, nil
 }
 
-func (p *port) Trim(context.Context, event.Offset) error { return nil }
+func (p *port) Trim(_ context.Context, before event.Offset) error {
+	p.w.earliest = max(p.w.earliest, before)
+	return nil
+}
 
-func (p *port) Targets(string) int32 { return 1 }
+func (p *port) Targets(topic string) int32 { return int32(len(p.w.targets[topic])) }
 
 func (p *port) Newest() event.Offset { return p.w.newest }
 
@@ -249,7 +303,7 @@ type feed struct {
 }
 
 func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error) {
-	if f.w.chance(0.01) {
+	if f.w.chance("not read", 0.01) {
 		return nil, errFault
 	}
 	if t := f.w.store.present; f.w.mutation == "warming in a replay" && !t.live && t.engine != nil {
@@ -278,7 +332,7 @@ func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error)
 	if end == f.next {
 		return nil, nil
 	}
-	b := &ingest.Batch{Topic: "pays", Records: slices.Clone(f.w.records[at : at+n]), Next: end}
+	b := &ingest.Batch{Topic: f.w.topic, Partition: f.w.partition, Records: f.w.changed(at, at+n), Next: end}
 	f.next = end
 	return b, nil
 }
@@ -291,12 +345,12 @@ func (w *world) instance() *Task {
 	p := &port{w: w}
 	w.store.mutation = w.mutation
 	t := New(Options{
-		App: "app", Topic: "pays", Log: p, Producer: p, Group: p, Bundles: p, Store: w.store,
+		App: "app", Topic: w.topic, Partition: w.partition, Log: p, Producer: p, Group: p, Bundles: p, Store: w.store,
 		AlertsTopic: "alerts", ShadowTopic: "shadow", DeadLettersTopic: "dead", JournalTopic: "journal",
-		Memory: w.memory, CommitInterval: time.Millisecond, CheckpointInterval: time.Millisecond, Start: Start{From: FromEarliest}, Now: func() time.Time { return w.now }, Engine: 1,
+		Memory: w.memory, CommitInterval: time.Millisecond, CheckpointInterval: time.Millisecond, Start: w.start, Eager: w.eager, Now: func() time.Time { return w.now }, Engine: 1,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	w.store.present, t.shareMin = t, 1
+	w.store.present, t.shareMin, p.task = t, 1, t
 	return t
 }
 
@@ -436,6 +490,8 @@ func (t *memoryTask) Flip(_ context.Context, meta *checkpoint.Meta) error {
 	switch t.m.mutation {
 	case "position of the flip":
 		m.Y = now.committed
+	case "upstreams of the flip":
+		m.Upstreams = now.upstreams()
 	case "watermark of the flip":
 		m.Watermark = now.engine.Watermark()
 	}
