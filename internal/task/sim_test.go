@@ -24,6 +24,7 @@ type simulation struct {
 	late      []read // for "warming late"
 	zombies   []*Task
 	sameRules bool
+	actions   []action
 	left      int  // records to come
 	back      bool // the store lost its tail
 }
@@ -32,10 +33,13 @@ type simulation struct {
 func (s *simulation) do(t *Task, step func(t *Task) error) error {
 	ctx := context.Background()
 	if t.engine == nil || !t.live {
-		t.lifetime, t.last, t.live, t.sweep, t.cycle = ctx, last{offset: -1}, false, sweep{}, cycle{}
-		t.out.Reset()
-		t.sent, t.sentDead = 0, 0
-		return s.settle(t, t.recover(ctx))
+		t.forget()
+		t.lifetime, t.last = ctx, last{offset: -1}
+		err := t.recover(ctx)
+		if err == nil {
+			err = s.replayFrames(t)
+		}
+		return s.settle(t, err)
 	}
 	err := step(t)
 	if err == nil && t.live {
@@ -65,12 +69,15 @@ var simSteps = map[string]func(t *Task) error{
 	"stop":     func(t *Task) error { return t.stop(context.Background()) },
 }
 
-// simActions are what may happen next, with how often of a thousand times.
-var simActions = []struct {
+// action is what may happen next.
+type action struct {
 	kind string
-	of   int
+	of   int // a thousand times, how often
 	do   func(s *simulation) error
-}{
+}
+
+// simActions are those of a single task.
+var simActions = []action{
 	{"produce", 140, func(s *simulation) error {
 		if s.left > 0 {
 			s.produce()
@@ -122,7 +129,7 @@ var simActions = []struct {
 // act does what comes next.
 func (s *simulation) act() error {
 	n := s.script.IntN(1000)
-	for _, a := range simActions {
+	for _, a := range s.actions {
 		if n -= a.of; n >= 0 {
 			continue
 		}
@@ -137,7 +144,7 @@ func (s *simulation) act() error {
 
 // run goes through a schedule and to its end. back tells that the store lost its tail, after which a refusal is right.
 func (s *simulation) run(steps int) (refused error, back bool) {
-	s.left = 60
+	s.actions, s.left = simActions, 60
 	for range steps {
 		if err := s.act(); err != nil {
 			return err, s.back
@@ -161,7 +168,7 @@ func (s *simulation) run(steps int) (refused error, back bool) {
 
 // exclude journals that a record close by is to be passed over.
 func (s *simulation) exclude(t *Task) error {
-	if len(t.pending) > 0 || s.sameRules { // what was seen already may be excluded afterwards when it is not in a transaction
+	if len(t.pending) > 0 || s.sameRules || s.eager { // what was seen already may be excluded afterwards when it is not in a transaction
 		return nil
 	}
 	return t.journal(context.Background(), journal.Entry{Kind: journal.Exclude, Excluded: t.engine.Position().Offset + event.Offset(s.rand.IntN(3))})

@@ -143,9 +143,7 @@ func (t *Task) life(ctx context.Context) (err error) {
 			t.feed.Close()
 		}
 		t.left()
-		t.store, t.feed, t.engine, t.pending, t.excluded, t.layouts = nil, nil, nil, nil, nil, nil
-		t.out.Reset()
-		t.sent, t.sentDead, t.sentFrames, t.live, t.cycle, t.sweep, t.routes, t.trimmed = 0, 0, 0, false, cycle{}, sweep{}, routes{}, trimmed{}
+		t.forget()
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeGrace)
 		defer cancel()
 		if e := t.o.Producer.Close(closing); e != nil && err != nil {
@@ -156,6 +154,13 @@ func (t *Task) life(ctx context.Context) (err error) {
 		return err
 	}
 	return t.work(ctx)
+}
+
+// forget ends what belongs to a life.
+func (t *Task) forget() {
+	t.store, t.feed, t.engine, t.pending, t.excluded, t.layouts = nil, nil, nil, nil, nil, nil
+	t.out.Reset()
+	t.sent, t.sentDead, t.sentFrames, t.live, t.cycle, t.sweep, t.routes, t.trimmed = 0, 0, 0, false, cycle{}, sweep{}, routes{}, trimmed{}
 }
 
 // closeGrace bounds how long the end of a life may take to abort its transaction; the next life's Init does it otherwise.

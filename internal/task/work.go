@@ -197,12 +197,12 @@ func (t *Task) step(b *ingest.Batch, to event.Offset) error {
 
 // stepAround steps the records before the excluded one at i, passes it over, and goes on.
 func (t *Task) stepAround(b *ingest.Batch, records []ingest.Record, i int, to event.Offset) error {
-	skipped := &records[i]
+	skipped, letter := &records[i], t.live && !t.inHistory()
 	if err := t.run(&ingest.Batch{Topic: b.Topic, Partition: b.Partition, Records: records[:i], Next: skipped.Offset + 1}); err != nil {
 		return err
 	}
 	delete(t.excluded, skipped.Offset)
-	if t.live && !t.inHistory() {
+	if letter {
 		t.out.DeadLetters = append(t.out.DeadLetters, excludedLetter(skipped))
 		t.engine.Counts().Refuse(stageJournal, reasonExcluded)
 	}

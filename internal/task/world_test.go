@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"insolite/ingest"
+	"insolite/ingest/frame"
 	"insolite/internal/config"
 	"insolite/internal/event"
 	"insolite/internal/journal"
@@ -65,6 +66,8 @@ type world struct {
 	start    Start               // of the instances
 	value    func() string       // of the next record
 	targets  map[string][]*world // the partitions of the topics of stages
+	rewrites [][]byte            // of a mutation
+	most     frame.Header        // what the frames before have named
 }
 
 // kafkaState is what transactions have written.
@@ -215,7 +218,6 @@ func (p *port) Send(_ context.Context, messages []Message) error {
 			continue
 		}
 		if m.Pinned {
-			p.sendFrame(&m)
 			continue
 		}
 		line := m.Topic + " " + string(m.Key) + " " + string(m.Value)
@@ -224,6 +226,9 @@ func (p *port) Send(_ context.Context, messages []Message) error {
 			continue
 		}
 		p.pending = append(p.pending, line)
+	}
+	if err := p.sendFrames(messages); err != nil {
+		return err
 	}
 	if p.w.chance("not sent", 0.01) {
 		return errFault
