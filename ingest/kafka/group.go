@@ -230,6 +230,9 @@ func (h handler) Setup(s sarama.ConsumerGroupSession) error {
 	h.m.gate.joined(s.GenerationID()) // sarama tells of no assignment when there is nothing assigned
 	h.m.topics.began(s)
 	h.m.trouble.Store(nil)
+	if h.m.client.opts.StaticID != "" {
+		h.m.wait.Go(func() { h.m.complete(h.session, s) })
+	}
 	return nil
 }
 

@@ -101,6 +101,25 @@ func addPartitions(t testing.TB, c *Client, topic string, count int32) {
 	}
 }
 
+// A member that comes back with its static id has what it had, and what came to its topics in the meantime.
+func TestStaticMemberWithOtherTopics(t *testing.T) {
+	t.Parallel()
+	testStaticTopics(t, dial(t, quickGroup(t).ListenAddrs(), shortSession, func(o *Options) { o.StaticID = "one" }), "in", "out")
+}
+
+func testStaticTopics(t *testing.T, c *Client, one, two string) {
+	b := newBook(t)
+	first := must(c.Join([]string{one}, b.run("first")))(t)
+	b.wait("first", 4)
+	ok(t, first.Stop(testContext(t)))
+	again := must(dial(t, c.opts.Brokers, func(o *Options) { *o = c.opts }).Join([]string{one, two}, b.run("again")))(t)
+	t.Cleanup(func() { _ = again.Stop(testContext(t)) })
+	b.wait("again", 8)
+	if _, ends := b.count("again"); ends != 0 {
+		t.Errorf("%d claims were interrupted: %v", ends, b.ends["again"])
+	}
+}
+
 // What the group has committed comes in one piece, whatever topics it is of.
 func TestCommittedOffsets(t *testing.T) {
 	t.Parallel()
@@ -162,6 +181,9 @@ func testRealStages(t *testing.T, c *Client) {
 		testAddedPartitions(t, dial(t, c.opts.Brokers, func(o *Options) {
 			o.App, o.SessionTimeout, o.TopicRefresh = "stages-grow", 1500*time.Millisecond, time.Second
 		}), "stages-grows")
+	})
+	t.Run("a static member comes back", func(t *testing.T) {
+		testStaticTopics(t, dial(t, c.opts.Brokers, func(o *Options) { o.App, o.StaticID = "stages-static", "one" }), "stages-one", "stages-two")
 	})
 	t.Run("records are deleted", func(t *testing.T) {
 		ctx, tp := testContext(t), TopicPartition{"stages-one", 0}
