@@ -167,19 +167,25 @@ func (r *rig) closed() {
 	r.t.Helper()
 	c := r.project.Config
 	for _, topic := range []string{c.Alerts, c.DeadLetters, c.JournalTopic()} {
-		d, err := r.client.DescribeTopic(r.t.Context(), topic)
+		r.stable(topic)
+	}
+}
+
+// stable checks that no transaction is open on a topic.
+func (r *rig) stable(topic string) {
+	r.t.Helper()
+	d, err := r.client.DescribeTopic(r.t.Context(), topic)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for p := range d.Partitions {
+		at := kafka.TopicPartition{Topic: topic, Partition: event.Partition(p)}
+		high, err := r.client.HighWatermark(r.t.Context(), at)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		for p := range d.Partitions {
-			at := kafka.TopicPartition{Topic: topic, Partition: event.Partition(p)}
-			high, err := r.client.HighWatermark(r.t.Context(), at)
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			if stable, err := r.client.LastStable(r.t.Context(), at); err != nil || stable != high {
-				r.t.Errorf("%v is stable up to %d of %d: a transaction is open (%v)", at, stable, high, err)
-			}
+		if stable, err := r.client.LastStable(r.t.Context(), at); err != nil || stable != high {
+			r.t.Errorf("%v is stable up to %d of %d: a transaction is open (%v)", at, stable, high, err)
 		}
 	}
 }

@@ -212,8 +212,9 @@ func (r *rig) visible(topic string) []string {
 
 // activation is where a partition's rules became others.
 type activation struct {
-	at   event.Position
-	plan *rules.Plan
+	at     event.Position
+	plan   *rules.Plan
+	bundle event.Offset
 }
 
 // expected is the output of one engine a partition, each stepping its log once, with the rules that its journal tells.
@@ -273,7 +274,7 @@ func (r *rig) journalled() [][]activation {
 			if err != nil {
 				r.t.Fatal(err)
 			}
-			out[p] = append(out[p], activation{e.At, plan})
+			out[p] = append(out[p], activation{e.At, plan, e.Bundle})
 		}
 	}
 	return out

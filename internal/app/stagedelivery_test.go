@@ -1,0 +1,149 @@
+package app
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"insolite/internal/kafkatest"
+	"insolite/internal/redistest"
+	"insolite/internal/testsize"
+)
+
+// stageDeployments are what happens to deployments whose rules go by other keys than their sources.
+var stageDeployments = []struct {
+	app   string
+	extra string // configuration
+	run   func(r *rig)
+}{
+	{"hops", "", stagesKilled},
+	{"hops-repeats", "delivery: at_least_once\n", stagesRepeated},
+	{"hops-edits", "", stageAddedAndDropped},
+}
+
+// What a reader sees is what the recorded logs give: the sources' for the rows and their own rules, the stages' for theirs.
+func TestStageDelivery(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real broker and kills take a minute; run without -short")
+	}
+	cluster, program := kafkatest.Start(t, 1), build(t)
+	for _, d := range stageDeployments {
+		t.Run(d.app, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, cluster.Bootstrap(), program, d.app, d.extra)
+			r.java = cluster.Java
+			d.run(r)
+		})
+	}
+	server := redistest.Start(t)
+	t.Run("hops-shared", func(t *testing.T) {
+		t.Parallel()
+		twoInstancesKilled(newRig(t, cluster.Bootstrap(), program, "hops-shared",
+			fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, checkpoint_interval: 300ms}\n", server.Addr())))
+	})
+}
+
+// The program is killed again and again.
+func stagesKilled(r *rig) {
+	stageRig(r, terminalRule, settledRules)
+	kills := testsize.Of(0, 5)
+	end := r.loadBoth(kills*8000, 4000)
+	random := rand.New(rand.NewPCG(7, 8))
+	for range kills {
+		r.start("run")
+		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(2000))*time.Millisecond)
+		r.kill()
+	}
+	r.start("run")
+	end()
+	r.interrupt()
+	r.drain()
+	r.judgeStages()
+}
+
+// With at_least_once rows may come again; none is absorbed twice.
+func stagesRepeated(r *rig) {
+	stageRig(r, terminalRule, settledRules)
+	kills := testsize.Of(0, 5)
+	end := r.loadBoth(kills*8000, 4000)
+	random := rand.New(rand.NewPCG(9, 8))
+	for range kills {
+		r.start("run")
+		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(2000))*time.Millisecond)
+		r.kill()
+	}
+	r.start("run")
+	end()
+	r.interrupt()
+	r.drain()
+	want := r.evaluate()
+	visible := r.visible(r.project.Config.Alerts)
+	same(r.t, "different alerts", slices.Compact(slices.Clone(visible)), slices.Compact(slices.Clone(want.alerts)))
+	if n := len(slices.Compact(slices.Clone(want.alerts))); n != len(want.alerts) {
+		r.t.Errorf("the recorded logs give %d alerts, %d of them different: a row was absorbed twice", len(want.alerts), n)
+	}
+	same(r.t, "different rows", slices.Compact(slices.Clone(want.recorded)), want.sent)
+	r.t.Logf("%d alerts and %d rows were repeated", len(visible)-len(want.alerts), len(want.recorded)-len(want.sent))
+	r.ofStages(want.alerts)
+}
+
+// A rule of a stage comes while the program runs, goes, and comes back, under kills. Nothing of the others is interrupted by it.
+func stageAddedAndDropped(r *rig) {
+	stageRig(r)
+	end := r.loadBoth(60_000, 4000)
+	r.start("run")
+	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.rules(func(text string) string { return text + terminalRule })
+	r.logged("the topics that are read have changed", 1, 20*time.Second)
+	r.logged("msg=live", 2*rigPartitions, 20*time.Second)
+	if n := strings.Count(r.told(), "partition given up"); n != 0 {
+		r.t.Errorf("%d tasks were interrupted when the stage came", n)
+	}
+	time.Sleep(time.Second)
+	r.drop(terminalRule)
+	r.logged("before=", 2*rigPartitions, 20*time.Second)
+	time.Sleep(500 * time.Millisecond)
+	r.kill()
+	r.rules(func(text string) string { return text + settledRules + terminalRule })
+	r.start("run")
+	time.Sleep(3 * time.Second)
+	r.kill()
+	r.start("run")
+	end()
+	r.interrupt()
+	r.drain()
+	r.reload()
+	r.judgeStages()
+}
+
+// Two instances share their contexts in Redis and are killed in turn; rules go by one and by two keys.
+func twoInstancesKilled(one *rig) {
+	stageRig(one, terminalRule, settledRules, twoKeyRule)
+	two := one.twin(func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) })
+	kills := testsize.Of(0, 4)
+	end := one.loadBoth(kills*8_000, 4000)
+	one.start("run")
+	two.start("run")
+	one.logged("msg=live", 1, 20*time.Second)
+	random := rand.New(rand.NewPCG(11, 6))
+	for n := range kills {
+		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(1800))*time.Millisecond)
+		r := []*rig{one, two}[n%2]
+		r.kill()
+		r.start("run")
+	}
+	end()
+	one.interrupt()
+	two.interrupt()
+	one.drain()
+	one.judgeStages()
+	for _, r := range []*rig{one, two} {
+		r.logged("msg=live", 2, time.Second) // both had a share
+	}
+	if strings.Contains(one.told()+two.told(), "refused") {
+		one.t.Error("a task was refused")
+	}
+}
