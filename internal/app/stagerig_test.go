@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/loadgen"
-	"insolite/rules"
 )
 
 // settled is a source that nobody keys: every rule of it is one of a stage.
@@ -126,7 +124,7 @@ func (r *rig) loadBoth(n int, perSecond float64) (end func()) {
 	}
 }
 
-// log is the records of one partition with the rules that its task had in force.
+// taskLog is the records of one partition with the rules that its task had in force.
 type taskLog struct {
 	topic     string
 	partition event.Partition
@@ -336,19 +334,9 @@ func (r *rig) closedStages() {
 	}
 }
 
-// dropRules takes rules out of the file by their ids' text.
+// drop takes rules out of the file.
 func (r *rig) drop(text string) {
 	r.rules(func(all string) string { return strings.Replace(all, text, "", 1) })
-}
-
-// loaded is a project whose rules are those on disk now.
-func (r *rig) loaded() *Project {
-	r.t.Helper()
-	p, list := LoadProject(filepath.Clean(r.config), nil, rules.Options{})
-	if p == nil {
-		r.t.Fatal(list.Err())
-	}
-	return p
 }
 
 // told is the program's log.
