@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"insolite/ingest"
+	"insolite/internal/chain"
 	"insolite/internal/config"
 	"insolite/internal/engine"
 	"insolite/internal/event"
@@ -48,15 +49,18 @@ func records(lines []string) []ingest.Record {
 	return all
 }
 
-// run steps the lines in batches of a size.
-func run(t testing.TB, set *rules.Set, lines []string, size int) (*engine.Output, *engine.Counts) {
-	e, err := engine.New(set.Plans[0], engine.Options{Files: true})
+// run steps the lines in batches of a size, through the tasks of the topic and the stages.
+func run(t testing.TB, set *rules.Set, lines []string, size int) (*engine.Output, []*engine.Engine) {
+	c, err := chain.New(set, chain.Options{Files: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := &engine.Output{}
-	feed(t, records(lines), size, func(b *ingest.Batch) error { return e.Step(b, out) })
-	return out, e.Counts()
+	feed(t, records(lines), size, func(b *ingest.Batch) error {
+		b.Topic = set.Plans[0].Topic
+		return c.Step(b, out)
+	})
+	return out, c.Tasks()
 }
 
 func feed(t testing.TB, all []ingest.Record, size int, step func(*ingest.Batch) error) {
@@ -143,19 +147,24 @@ func each(j oracle.Job, rule string, f func(feature, member string)) {
 	}
 }
 
-// tally brings the engine's counts into the evaluator's form.
-func tally(c *engine.Counts) oracle.Result {
-	r := oracle.Result{Malformed: int(c.Malformed)}
-	for _, s := range c.Sources {
-		r.Late += int(s.Late)
-		r.Duplicates += int(s.Duplicates)
-	}
-	for _, x := range c.Rules {
-		r.Skipped += int(x.NoKey)
-		r.HeldBack += int(x.Suppressed)
-		r.Unknown += int(x.InsufficientData + x.MissingField)
-		for _, n := range x.Excepted {
-			r.Silenced += int(n)
+// tally brings what the tasks count into the evaluator's form.
+func tally(tasks []*engine.Engine) oracle.Result {
+	var r oracle.Result
+	for _, e := range tasks {
+		c := e.Counts()
+		r.Malformed += int(c.Malformed)
+		for _, s := range c.Sources {
+			r.Late += int(s.Late)
+			r.Duplicates += int(s.Duplicates)
+			r.Unsent += int(s.Unsent)
+		}
+		for _, x := range c.Rules {
+			r.Skipped += int(x.NoKey)
+			r.HeldBack += int(x.Suppressed)
+			r.Unknown += int(x.InsufficientData + x.MissingField)
+			for _, n := range x.Excepted {
+				r.Silenced += int(n)
+			}
 		}
 	}
 	return r
@@ -164,7 +173,7 @@ func tally(c *engine.Counts) oracle.Result {
 // differ returns what engine and evaluator do not agree on, in words; empty: nothing.
 func differ(t testing.TB, j oracle.Job, lines []string, o oracle.Options) (string, oracle.Result) {
 	want := oracle.Evaluate(j, lines, o)
-	out, counts := run(t, load(t, j), lines, 4096)
+	out, tasks := run(t, load(t, j), lines, 4096)
 	a, b := told(t, j, out), found(j, want.Findings)
 	for i := range max(len(a), len(b)) {
 		var x, y string
@@ -178,7 +187,7 @@ func differ(t testing.TB, j oracle.Job, lines []string, o oracle.Options) (strin
 			return fmt.Sprintf("alert %d\nengine    %s\nevaluator %s", i, x, y), want
 		}
 	}
-	is := tally(counts)
+	is := tally(tasks)
 	should := want
 	should.Findings, should.Cells = nil, nil
 	if fmt.Sprintf("%+v", is) != fmt.Sprintf("%+v", should) {

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"insolite/ingest"
 	"insolite/internal/engine"
 	"insolite/internal/oracle"
 )
@@ -38,12 +37,7 @@ func TestSourcesOfOneKeyspaceStayApart(t *testing.T) {
 			}
 		}
 		configuration, ruleFile := twice(j)
-		e, err := engine.New(compile(t, configuration, ruleFile).Plans[0], engine.Options{Files: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := &engine.Output{}
-		feed(t, records(both), 100, func(b *ingest.Batch) error { return e.Step(b, out) })
+		out, _ := run(t, compile(t, configuration, ruleFile), both, 100)
 		for i, kind := range []string{"first", "second"} {
 			var mine engine.Output
 			for _, a := range out.Alerts {

@@ -17,5 +17,6 @@
 //   - first, last and delta see what the sixteen kept samples hold after the event was absorbed; an event that is older than all of
 //     sixteen kept ones has given way and is not among them.
 //   - An id is remembered in each keyspace whose key the event has, whether or not a rule's where lets it pass.
+//   - Behind a stage an id is remembered in a keyspace only if some rule of that keyspace wants the event: no other is sent there.
 //   - The average of ints divides the exact sum, rounded once to a double when it fits int64.
 package oracle

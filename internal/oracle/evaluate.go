@@ -37,7 +37,8 @@ type Result struct {
 	Findings   []Finding
 	Late       int // events below the watermark
 	Duplicates int // events that a keyspace refused, summed over keyspaces
-	Skipped    int // events without a rule's key, summed over rules
+	Skipped    int // events without a rule's key, summed over rules of the source's own task
+	Unsent     int // events without the key of rules behind a stage that want them, summed over stages
 	Silenced   int // by exceptions
 	HeldBack   int // by suppress
 	Unknown    int // conditions that were neither true nor false
@@ -49,6 +50,7 @@ type Result struct {
 func Evaluate(j Job, lines []string, o Options) Result {
 	o.zones = zones{}
 	e := &evaluation{job: &j, options: o, ids: map[string][]arrival{}, samples: map[string][]sample{}, emitted: map[string][]*memory{}, newest: map[string]int64{}, result: Result{Cells: Cells{}}}
+	e.order = j.order()
 	watermark := int64(math.MinInt64)
 	for offset, line := range lines {
 		r, err := parseRow(&j.Source, offset, line)
@@ -74,6 +76,7 @@ type arrival struct {
 
 type evaluation struct {
 	job     *Job
+	order   []*Rule // in which findings of one event are emitted
 	options Options
 	ids     map[string][]arrival // by keyspace and key, in order of arrival
 	samples map[string][]sample  // by rule, feature and key: all that was ever absorbed, in log order
@@ -84,23 +87,39 @@ type evaluation struct {
 
 func (e *evaluation) step(r *row) {
 	duplicate := map[string]bool{}
-	for i := range e.job.Rules {
-		space := spaceOf(e.job.Rules[i].GroupBy)
+	for _, rule := range e.order {
+		space := spaceOf(rule.GroupBy)
 		if _, judged := duplicate[space]; !judged {
-			duplicate[space] = e.seenBefore(space, r)
+			duplicate[space] = e.comes(space, r) && e.seenBefore(space, r)
 		}
 	}
-	for i := range e.job.Rules {
-		rule := &e.job.Rules[i]
+	for _, rule := range e.order {
 		key, ok := keyOf(rule.GroupBy, r)
 		switch {
 		case !ok:
-			e.result.Skipped++
+			if e.job.Source.direct(rule.GroupBy) {
+				e.result.Skipped++
+			}
 		case duplicate[spaceOf(rule.GroupBy)]:
 		case rule.Where.holds(r.value, e.options):
 			e.evaluate(rule, key, r)
 		}
 	}
+}
+
+// comes reports whether an event comes to the tasks of a keyspace: always where the source's own key is part of it; behind a stage, if some rule
+// there wants the event, and it has the key.
+func (e *evaluation) comes(space string, r *row) bool {
+	fields := strings.Split(space, ",")
+	if e.job.Source.direct(fields) {
+		return true
+	}
+	wanted := slices.ContainsFunc(e.order, func(rule *Rule) bool { return spaceOf(rule.GroupBy) == space && rule.Where.holds(r.value, e.options) })
+	_, keyed := keyOf(fields, r)
+	if wanted && !keyed {
+		e.result.Unsent++
+	}
+	return wanted && keyed
 }
 
 // seenBefore reports whether the keyspace keeps the event's id with a time near the event's, and keeps it if not. The last 64 ids of a

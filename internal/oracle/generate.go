@@ -13,7 +13,8 @@ import (
 //
 // The log has events out of order within the lateness, late ones, repeated ids, equal times, times exactly at the watermark, at a
 // session's gap and at a window's edge, missing optional fields, a few busy keys, and silences that outlast windows. Seeds cover every
-// aggregate with every kind of window, with and without exclude_current, in turn.
+// aggregate with every kind of window, with and without exclude_current, in turn. Some rules are by another key than the source's, and some
+// sources have none.
 func Random(seed uint64) (Job, []string) {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x1a5011)), seed: seed}
 	g.setting()
@@ -81,6 +82,9 @@ func (g *generator) setting() {
 		{"at", Time, false}, {"id", String, true}, {"user", String, false}, {"shop", Int, true}, {"amount", Number, true}, {"qty", Int, true},
 		{"item", String, true}, {"flag", Bool, true}, {"seen", Time, true}, {"addr", IP, true},
 	}}
+	if g.chance(0.15) {
+		g.source.Key = nil
+	}
 	if g.chance(0.7) {
 		g.source.Dedupe = &Dedupe{ID: "id", For: g.grain * time.Duration(pick(g, 4, 20, 100))}
 	}
@@ -91,7 +95,7 @@ func (g *generator) log() []string {
 	var lines []string
 	var ids []string
 	var times []int // of the ids, in grains after the start
-	now, count := 0, 300+g.IntN(150)
+	now, count := 0, 320+g.IntN(160)
 	lateness := int(g.source.Lateness / g.grain)
 	for i := range count {
 		switch {
@@ -163,6 +167,9 @@ func (g *generator) instant(at int) string {
 // rule makes a rule without its condition: three features, and some of where, exceptions and suppress.
 func (g *generator) rule(i int) Rule {
 	r := Rule{ID: fmt.Sprintf("rule-%d", i), GroupBy: pick(g, []string{"user"}, []string{"user"}, []string{"user", "shop"}, []string{"flag", "user"})}
+	if g.chance(0.3) {
+		r.GroupBy = pick(g, []string{"shop"}, []string{"shop"}, []string{"flag"}, []string{"shop", "flag"}, []string{"item"})
+	}
 	if g.chance(0.3) {
 		r.Where = g.filter()
 	}

@@ -1,6 +1,10 @@
 package oracle
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Job is all that decides what is found in a log: one source and the rules over it.
 type Job struct {
@@ -12,7 +16,7 @@ type Job struct {
 type Source struct {
 	Name     string
 	Topic    string
-	Key      []string // the fields by which the records are keyed
+	Key      []string // the fields by which the records are keyed; none: every rule runs behind a stage
 	Lateness time.Duration
 	Dedupe   *Dedupe // nil: no event is a duplicate
 	Fields   []Field
@@ -86,6 +90,32 @@ func (f *Feature) members() []string {
 		return []string{f.Field}
 	}
 	return nil
+}
+
+// direct reports whether a rule by these fields runs in the source's own task: all events of a key are in one partition.
+func (s *Source) direct(groupBy []string) bool {
+	for _, name := range s.Key {
+		if !slices.Contains(groupBy, name) {
+			return false
+		}
+	}
+	return len(s.Key) > 0
+}
+
+// order returns the rules in the order in which they emit: those of the source's own task, then those behind stages by the stage's name.
+func (j *Job) order() []*Rule {
+	stage := func(r *Rule) string {
+		if j.Source.direct(r.GroupBy) {
+			return ""
+		}
+		return "by." + strings.ReplaceAll(spaceOf(r.GroupBy), ",", "-") + ".1"
+	}
+	var all []*Rule
+	for i := range j.Rules {
+		all = append(all, &j.Rules[i])
+	}
+	slices.SortStableFunc(all, func(a, b *Rule) int { return strings.Compare(stage(a), stage(b)) })
+	return all
 }
 
 // kindOf returns the kind of the declared field.

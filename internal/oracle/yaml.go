@@ -11,7 +11,10 @@ func (j Job) ConfigYAML() string {
 	var b strings.Builder
 	s := j.Source
 	fmt.Fprintf(&b, "version: 1\napp: oracle\nkafka:\n  brokers: [localhost:9092]\nsources:\n  %s:\n    topic: %s\n    format: json\n", s.Name, s.Topic)
-	fmt.Fprintf(&b, "    key: [%s]\n    time: {field: at}\n    lateness: %s\n", strings.Join(s.Key, ", "), durationText(s.Lateness))
+	if len(s.Key) > 0 {
+		fmt.Fprintf(&b, "    key: [%s]\n", strings.Join(s.Key, ", "))
+	}
+	fmt.Fprintf(&b, "    time: {field: at}\n    lateness: %s\n", durationText(s.Lateness))
 	if s.Dedupe != nil {
 		fmt.Fprintf(&b, "    dedupe: {id: %s, for: %s}\n", s.Dedupe.ID, durationText(s.Dedupe.For))
 	}
