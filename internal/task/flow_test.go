@@ -60,8 +60,8 @@ var flowLayouts = []layout{
 	{[]string{"pays", "refunds"}, []string{byShop, byKind}, []string{ruleEach + ruleRefund + ruleKind, ruleEach + ruleRefund + ruleOwn, ruleEach + ruleKind}},
 }
 
-// flowPlans are the sets of rules of a layout, loaded.
-func flowPlans(t testing.TB) [][]*rules.Set {
+// flowSets are the sets of rules of a layout, loaded.
+func flowSets(t testing.TB) [][]*rules.Set {
 	c, list := config.Load("insolite.yaml", config.Options{ReadFile: func(string) ([]byte, error) { return []byte(flowConfig), nil }, Env: func(string) (string, bool) { return "", false }})
 	if c == nil {
 		t.Fatal(list.Err())

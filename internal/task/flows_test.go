@@ -2,30 +2,13 @@ package task
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"insolite/internal/event"
 	"insolite/internal/testsize"
 	"insolite/rules"
 )
-
-// differ says how two lists differ; empty: they do not.
-func differ(what string, got, want []string) string {
-	if slices.Equal(got, want) {
-		return ""
-	}
-	i := 0
-	for i < min(len(got), len(want)) && got[i] == want[i] {
-		i++
-	}
-	return fmt.Sprintf("%d %s, want %d; the first difference is at %d:\n got %s\nwant %s", len(got), what, len(want), i, at(got, i), at(want, i))
-}
-
-// distinct returns the sorted lines, each once.
-func distinct(lines []string) []string { return slices.Compact(slices.Sorted(slices.Values(lines))) }
 
 // check compares a flow that has come to rest with the truth.
 func (f *flow) check() (string, error) {
@@ -72,26 +55,30 @@ func (f *flow) check() (string, error) {
 	return "", nil
 }
 
-// compare compares what can be read of a task with its evaluation.
-func (s *simulation) compare(want *evaluation) string {
-	if s.own.engine.Watermark() != want.watermark {
-		return fmt.Sprintf("the watermark of %s/%d is %d, want %d", s.topic, s.partition, s.own.engine.Watermark(), want.watermark)
+// originOf returns which row an alert of a rule is of that alerts of every one.
+func originOf(line string) (string, bool) {
+	_, rule, _ := strings.Cut(line, `"rule":{"id":"`)
+	if !strings.HasPrefix(rule, `each"`) && !strings.HasPrefix(rule, `each-refund"`) {
+		return "", false
 	}
-	if s.eager {
-		if !s.sameRules && !s.own.onStage() {
-			return "" // what is repeated after a crash may be repeated with other rules
-		}
-		return differ("different alerts and dead letters of "+s.topic, distinct(s.output), distinct(want.lines))
-	}
-	for _, topic := range []string{"alerts ", "dead "} { // within one commit alerts go before dead letters
-		if d := differ(topic+"of "+s.topic, ofTopic(s.output, topic), ofTopic(want.lines, topic)); d != "" {
-			return d
-		}
-	}
-	return ""
+	_, p, _ := strings.Cut(rule, `"position":{"topic":"`)
+	p, _, _ = strings.Cut(p, "}")
+	topic, p, _ := strings.Cut(p, `","partition":`)
+	partition, offset, ok := strings.Cut(p, `,"offset":`)
+	return topic + "/" + partition + "@" + offset, ok
 }
 
-var origin = regexp.MustCompile(`"rule":\{"id":"each(?:-refund)?".*"position":\{"topic":"(\w+)","partition":(\d+),"offset":(\d+)\}`)
+// note tells what the schedule had.
+func (s *simulation) note(m *model) {
+	for kind, had := range map[string]bool{
+		"frames of history": len(m.history) > 0, "an idle source": m.sawIdle, "a late row": m.late > 0, "rules by a frame": m.bundle > s.journal[0].Bundle,
+		"an upstream that left": m.left, "a shortened log": s.earliest > 0, "alerts of stages": len(m.alerting) > 0, "repeated rows": m.repeated > 0,
+	} {
+		if had {
+			s.seen[kind] = true
+		}
+	}
+}
 
 // checkAbsorbed holds the alerts of the rules that alert of every event against a second bookkeeping: an event that came in time at its source
 // is absorbed by the stage, and once.
@@ -100,6 +87,7 @@ func (s *simulation) checkAbsorbed() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	s.note(m)
 	if len(m.wrongly) > 0 {
 		return fmt.Sprintf("%s/%d found these late, which were in time: %s", s.topic, s.partition, m.wrongly), nil
 	}
@@ -111,8 +99,8 @@ func (s *simulation) checkAbsorbed() (string, error) {
 	}
 	var absorbed []string
 	for _, line := range s.output {
-		if p := origin.FindStringSubmatch(line); p != nil {
-			absorbed = append(absorbed, p[1]+"/"+p[2]+"@"+p[3])
+		if row, ok := originOf(line); ok {
+			absorbed = append(absorbed, row)
 		}
 	}
 	if s.eager {
@@ -123,113 +111,56 @@ func (s *simulation) checkAbsorbed() (string, error) {
 	return differ("rows absorbed by "+s.topic, absorbed, m.alerting), nil
 }
 
-// outcome is what became of a schedule.
-type outcome struct {
-	difference string // what is wrong; empty: nothing
-	refused    bool   // rightly: a store went back
-	f          *flow
-}
+const flowLength = 450
 
-func runFlow(all [][]*rules.Set, seed uint64, eager bool, mutation string, steps int, off map[string]bool) outcome {
-	f := newFlow(all, seed, eager)
-	f.mutation, f.off = mutation, off
-	if err := f.run(steps); err != nil {
-		refused := f.failed != nil && f.failed.back
-		if refused {
-			return outcome{refused: true, f: f}
+// simulateFlows runs schedules of flows.
+func simulateFlows(sets [][]*rules.Set) func(schedule) outcome {
+	return func(c schedule) outcome {
+		f := newFlow(sets, c.seed, c.eager)
+		f.mutation, f.off = c.mutation, c.off
+		err := f.run(c.steps)
+		if err != nil && f.failed != nil && f.failed.back {
+			return outcome{"", true, f.seen}
 		}
-		return outcome{difference: err.Error(), f: f}
-	}
-	difference, err := f.check()
-	if err != nil {
-		difference = err.Error()
-	}
-	return outcome{difference: difference, f: f}
-}
-
-const flowSteps = 450
-
-// minimised tells of a schedule that fails, after leaving out what it fails without.
-func minimised(all [][]*rules.Set, seed uint64, eager bool, first outcome) string {
-	off, steps, last := map[string]bool{}, flowSteps, first
-	for _, kind := range slices.Sorted(mapKeys(first.f.seen)) {
-		off[kind] = true
-		if o := runFlow(all, seed, eager, "", steps, off); o.difference != "" {
-			last = o
-		} else {
-			delete(off, kind)
+		difference := ""
+		if err == nil {
+			difference, err = f.check()
 		}
-	}
-	for cut := steps / 2; cut > 0; cut /= 2 {
-		for steps > cut {
-			o := runFlow(all, seed, eager, "", steps-cut, off)
-			if o.difference == "" {
-				break
-			}
-			steps, last = steps-cut, o
+		if err != nil {
+			difference = err.Error()
 		}
-	}
-	return fmt.Sprintf("seed %d, at least once: %t; it fails after %d steps with no more than %s:\n%s", seed, eager, steps, strings.Join(slices.Sorted(mapKeys(last.f.seen)), ", "), last.difference)
-}
-
-func mapKeys(m map[string]bool) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
+		return outcome{difference, false, f.seen}
 	}
 }
 
 // What the tasks of stages give is what one uninterrupted evaluation of their logs gives, and their logs have what one uninterrupted evaluation
 // of the sources gives: each row once, or with delivery at least once at least once. The stage absorbs each of them once.
 func TestFlowsGiveTheSameAlerts(t *testing.T) {
-	all := flowPlans(t)
 	for _, eager := range []bool{false, true} {
 		t.Run(fmt.Sprintf("at least once %t", eager), func(t *testing.T) {
 			t.Parallel()
-			refusals, alerts, rows, repeated := 0, 0, 0, event.Offset(0)
-			for seed := range uint64(testsize.Of(60, 3000)) {
-				o := runFlow(all, seed, eager, "", flowSteps, nil)
-				if o.difference != "" {
-					t.Fatal(minimised(all, seed, eager, o))
-				}
-				if o.refused {
-					refusals++
-					continue
-				}
-				for _, s := range o.f.stages {
-					alerts += len(s.output)
-					c := s.own.engine.Counts()
-					rows += int(c.Records)
-					repeated += event.Offset(c.RowsRepeated)
-				}
+			seen := all(t, testsize.Of(80, 6500), schedule{steps: flowLength, eager: eager}, simulateFlows(flowSets(t)))
+			need(t, seen, "commit failed", "reply lost", "crash", "takeover", "zombie", "new rules", "store goes back",
+				"frames of history", "an idle source", "a late row", "rules by a frame", "an upstream that left", "a shortened log", "alerts of stages")
+			if eager {
+				need(t, seen, "repeated rows")
+			} else {
+				need(t, seen, "exclude")
 			}
-			if alerts == 0 || eager && repeated == 0 {
-				t.Errorf("%d alerts, %d rows repeated: the test shows nothing", alerts, repeated)
-			}
-			t.Logf("%d alerts of stages, %d frames, %d rows repeated; %d refused after a store went back", alerts, rows, repeated, refusals)
 		})
 	}
 }
 
 // The simulation notices when a part of the protocol of stages is missing.
 func TestFlowMutationsShow(t *testing.T) {
-	all := flowPlans(t)
+	sets := flowSets(t)
 	for mutation, eager := range map[string]bool{
 		"repeats are not dropped": true, "upstreams of the flip": false, "maximum of the watermarks": false, "leave outside the transaction": false,
 		"rules after the frame": false, "frames of a replay": false, "frames before the commit": false,
 	} {
 		t.Run(mutation, func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(5000) {
-				if o := runFlow(all, seed, eager, mutation, flowSteps, nil); o.difference != "" {
-					t.Logf("shows at seed %d: %.300s", seed, o.difference)
-					return
-				}
-			}
-			t.Error("5000 schedules do not show it")
+			shows(t, schedule{mutation: mutation, eager: eager, steps: flowLength}, simulateFlows(sets))
 		})
 	}
 }

@@ -20,6 +20,10 @@ type model struct {
 	alerting []string // the rows absorbed from which alerts may come, as "topic/partition@offset"
 	history  []string // the other rows absorbed
 	wrongly  []string // rows too late, although their upstream never said that it was idle
+	late     int      // rows
+	repeated int      // rows
+	sawIdle  bool     // an upstream was
+	left     bool     // an upstream has
 }
 
 // arrivals is what is known of one upstream.
@@ -67,6 +71,7 @@ func (m *model) activate(topics []string) {
 	for topic := range m.upstreams {
 		if !slices.Contains(topics, topic) {
 			delete(m.upstreams, topic)
+			m.left = true
 		}
 	}
 	for _, topic := range topics {
@@ -94,7 +99,9 @@ func (m *model) take(f *frame.Reader) {
 		row := fmt.Sprintf("%s/%d@%d", h.Topic, h.Partition, f.Offset)
 		switch {
 		case f.Offset < u.next:
+			m.repeated++
 		case f.At < m.watermark:
+			m.late++
 			if !u.everIdle {
 				m.wrongly = append(m.wrongly, row)
 			}
@@ -105,6 +112,7 @@ func (m *model) take(f *frame.Reader) {
 		}
 	}
 	u.next, u.watermark, u.idle, u.everIdle = max(u.next, h.Next), max(u.watermark, h.Watermark), h.Idle, u.everIdle || h.Idle
+	m.sawIdle = m.sawIdle || h.Idle
 	m.raise()
 }
 
