@@ -63,6 +63,11 @@ func TestContextIsTold(t *testing.T) {
 	s.service.Stop()
 	s.start()
 	s.untilStatus("/readyz", http.StatusOK)
+	s.until("all contexts to be in memory", func() (string, bool) { // ann's two, without an event that asks for them
+		_, body := s.admin("/metrics")
+		m := scrape(t, body)
+		return body, m["insolite_context_warm"] == 2 && m["insolite_context_warmed_total"] == 2 && m["insolite_context_loaded_total"] == 0
+	})
 	if again := untilSeen().Places[0]; again.Context.Position != p.Context.Position || again.Context.Bytes != p.Context.Bytes {
 		t.Errorf("after a restart %+v, before %+v", again.Context, p.Context)
 	}
