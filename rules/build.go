@@ -32,23 +32,14 @@ func (s *Set) plan(views map[*event.Source]*view, app string) {
 		if !r.Enabled() {
 			continue
 		}
-		p := topicOf(r.Source)
-		if r.direct() {
-			p.add(r)
-			continue
-		}
-		topic := stageTopic(app, r.keyNames(), 1)
-		stage := topics[topic]
-		if stage == nil {
-			stage = &Plan{Topic: topic, Stage: &Stage{Hop: 1, Fields: r.keyNames()}}
-			topics[topic] = stage
-			s.Plans = append(s.Plans, stage)
-		}
-		for _, source := range r.sources() {
-			stage.admit(source, views[source])
-			topicOf(source).route(stage, r, source)
-		}
-		stage.add(r)
+		s.travel(r, topicOf, func(stop stop) *Plan {
+			topic := stageTopic(app, stop.fields, stop.hop)
+			if topics[topic] == nil {
+				topics[topic] = &Plan{Topic: topic, Stage: &Stage{Hop: stop.hop, Fields: stop.fields}}
+				s.Plans = append(s.Plans, topics[topic])
+			}
+			return topics[topic]
+		}, views)
 	}
 	slices.SortFunc(s.Plans, func(a, b *Plan) int { return cmp.Or(cmp.Compare(a.hop(), b.hop()), cmp.Compare(a.Topic, b.Topic)) })
 	for _, p := range s.Plans {
@@ -56,7 +47,7 @@ func (s *Set) plan(views map[*event.Source]*view, app string) {
 	}
 	for _, p := range s.Plans {
 		for _, route := range p.Routes {
-			route.pack(topics[route.Topic])
+			p.pack(route, topics[route.Topic])
 		}
 	}
 }
@@ -109,7 +100,7 @@ func (p *Plan) source(s *event.Source) *SourcePlan {
 func (p *Plan) add(r *Rule) {
 	sp := p.source(r.Source)
 	sp.Rules = append(sp.Rules, r)
-	r.Plan, r.Keyspace = p, p.keyspace(r)
+	r.Plan, r.Keyspace = p, p.keyspace(r.keyNames())
 	r.Keyspace.Rules = append(r.Keyspace.Rules, r)
 	r.Stream = r.Keyspace.stream(r.Source)
 	r.Stream.Rules = append(r.Stream.Rules, r)
@@ -117,13 +108,12 @@ func (p *Plan) add(r *Rule) {
 		r.WhereIndex = r.Stream.where(r.Where)
 	}
 	for _, f := range r.Features {
-		r.Stream.addRead(f.Read)
+		if f.Read.By == nil {
+			r.Stream.addRead(f.Read)
+		}
 	}
 	r.Stream.addEvidence(r)
 	r.Keyspace.retainRule(r)
-	for _, source := range r.sources() {
-		p.source(source).need(r.needs(source)...)
-	}
 }
 
 // needs returns the slots that the rule reads of the events of a source, with repetitions.
@@ -134,12 +124,13 @@ func (r *Rule) needs(s *event.Source) []event.Slot {
 		if r.Suppress != nil {
 			slots = append(slots, r.Suppress.By...)
 		}
-	} else {
-		for _, name := range r.keyNames() {
-			slots = append(slots, s.FieldSlot(name))
-		}
 	}
 	for _, f := range r.Features {
+		if f.Read.By != nil && s == r.Source || f.Read.Source == s {
+			for _, name := range r.keyOf(f) {
+				slots = append(slots, s.FieldSlot(name))
+			}
+		}
 		if f.Read.Source != s {
 			continue
 		}
@@ -149,17 +140,6 @@ func (r *Rule) needs(s *event.Source) []event.Slot {
 		}
 	}
 	return slots
-}
-
-// sources returns the sources whose events the rule reads: its own, and those of its features.
-func (r *Rule) sources() []*event.Source {
-	all := []*event.Source{r.Source}
-	for _, f := range r.Features {
-		if !slices.Contains(all, f.Read.Source) {
-			all = append(all, f.Read.Source)
-		}
-	}
-	return all
 }
 
 // slots returns the slots that the rule's own expressions read, with repetitions.
@@ -196,14 +176,14 @@ func (a *Alert) templates() []*expr.Template {
 	return all
 }
 
-func (p *Plan) keyspace(r *Rule) *Keyspace {
-	name := strings.Join(r.keyNames(), ",")
+func (p *Plan) keyspace(fields []string) *Keyspace {
+	name := strings.Join(fields, ",")
 	for _, k := range p.Keyspaces {
 		if k.Name == name {
 			return k
 		}
 	}
-	k := &Keyspace{Name: name, Fields: r.keyNames()}
+	k := &Keyspace{Name: name, Fields: fields}
 	p.Keyspaces = append(p.Keyspaces, k)
 	return k
 }

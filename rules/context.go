@@ -69,10 +69,8 @@ func (d *draft) read(m *yamldoc.Map) *Read {
 	if m == nil {
 		return nil
 	}
-	if m.Unsupported("by") {
-		return nil // its fields may be those of another source
-	}
 	r := &Read{}
+	d.by(m, r)
 	from := d.samples(m, r)
 	known := d.agg(m, r, from)
 	if d.Where != nil && r.Source == d.Source {
@@ -97,6 +95,37 @@ func (d *draft) read(m *yamldoc.Map) *Read {
 	return r
 }
 
+// by reads another key than the rule's.
+func (d *draft) by(m *yamldoc.Map, r *Read) {
+	n := m.Get("by")
+	items := n.Strings()
+	if n == nil || d.view == nil {
+		return
+	}
+	if n.Kind == yamldoc.Seq && len(n.Items) == 0 {
+		n.Errorf("by is empty; name the fields that make the feature's key, as in by: [terminal_id]")
+	}
+	if len(items) > groupMax {
+		items[groupMax].Errorf("a key has at most %d fields; group by fewer", groupMax)
+	}
+	for _, item := range items {
+		slot := d.keyField(item, "by", "a key")
+		if slot == event.NoSlot {
+			continue
+		}
+		if name := d.Source.Fields[slot].Name; slices.Contains(r.By, name) {
+			item.Errorf("%q is in by twice; remove one", item.Text)
+		} else {
+			r.By = append(r.By, name)
+		}
+	}
+	slices.Sort(r.By)
+	if slices.Equal(r.By, d.keyNames()) {
+		n.Errorf("by is the rule's own key; remove it")
+		r.By = nil
+	}
+}
+
 // samples reads whose events are the feature's samples: those of the rule's source, or of another one with fields of the same names as the
 // key's. It returns nil when that is not known.
 func (d *draft) samples(m *yamldoc.Map, r *Read) *view {
@@ -118,11 +147,11 @@ func (d *draft) samples(m *yamldoc.Map, r *Read) *view {
 		return d.view
 	}
 	r.Source = s
-	for _, slot := range d.GroupBy {
-		f := &d.Source.Fields[slot]
+	for _, field := range d.keyOf(&Feature{Read: r}) {
+		f := &d.Source.Fields[d.Source.FieldSlot(field)]
 		switch other := s.FieldSlot(f.Name); {
 		case other == event.NoSlot:
-			n.Errorf("source %s has no field %q, by which the rule groups; declare it there, or group by fields that both have", name, f.Name)
+			n.Errorf("source %s has no field %q, by which the feature is grouped; declare it there, or group by fields that both have", name, f.Name)
 		case s.Fields[other].Kind != f.Kind:
 			n.Errorf("%q is a %s in %s and a %s in %s, so that their keys never meet; declare it the same in both", f.Name, f.Kind, d.Source.Name, s.Fields[other].Kind, name)
 		}
@@ -247,16 +276,24 @@ func distinct(wheres []*expr.Expr) []*expr.Expr {
 // share replaces the rule's features by those of other rules that mean the same, and gives new ones their slots.
 func (d *draft) share(enabled bool) {
 	v := d.view
+	way := d.way()
 	for _, f := range d.Features {
-		f.Read.ID = d.readID(f.Read)
-		if same := v.reads[f.Read.ID]; same != nil {
+		key := d.keyOf(f)
+		f.Read.ID = d.readID(f.Read, key)
+		f.Read.hop = way[slices.IndexFunc(way, func(s stop) bool { return slices.Equal(s.fields, key) })].hop
+		at := spot{f.Read.ID, f.Read.hop, f.Read.By != nil}
+		if same := v.reads[at]; same != nil {
 			f.Read = same
 			continue
 		}
-		v.reads[f.Read.ID] = f.Read
+		v.reads[at] = f.Read
 		for range f.Read.Kinds {
 			f.Read.Results = append(f.Read.Results, v.next)
 			v.next++
+		}
+		if f.Read.By != nil {
+			f.Read.Carry = Carry{v.next, v.next + 1, v.next + 2}
+			v.next += 3
 		}
 		if enabled {
 			v.width = int(v.next)

@@ -22,10 +22,14 @@ type Feature struct {
 	Read     *Read // what it stands for; Read.Results are its slots
 }
 
+// Carry is where a row that travels has what is to be told of a feature besides its values.
+type Carry struct{ Samples, From, To event.Slot }
+
 // Read is one distinct thing that is computed for each event of a source. Features that mean the same share it.
 type Read struct {
 	ID             FeatureID
 	Source         *event.Source // whose events are its samples: that of the rule, or another one
+	By             []string      // the fields of another key than the rule's, sorted; nil: the rule's own
 	Agg            window.Agg
 	Fields         []event.Slot // the value fields; none: count without field, time_since
 	FieldNames     []string     // of Fields
@@ -37,10 +41,12 @@ type Read struct {
 	Wheres         []int        // in the Wheres of the source's stream, all must be true for an event to be a sample; empty: every event of the stream
 	Results        []event.Slot // slots in the row: one per field of `fields`, in the same order, else one
 	Kinds          []event.Kind // of Results
-	Stream         *Stream      // of the rule: for whose events it is read
+	Carry          Carry        // of a feature with By
+	Stream         *Stream      // of the rule's source: for whose events it is read
 	Cell           int          // in Keyspace.Cells: where its state lives
 	Index          int          // in Keyspace.Reads
 
+	hop    int          // of the stage that it is read in; 0: in the tasks of the source's topic
 	wheres []*expr.Expr // of Wheres, by canonical form
 	kinds  []event.Kind // of Fields
 }

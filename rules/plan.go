@@ -18,6 +18,13 @@ type Plan struct {
 	Lateness  time.Duration // the largest of the topic's sources; of a stage 0: what is late has been left out before
 }
 
+// Column is one value of rows that travel: a declared field, or what is carried of a feature under a name that no field has.
+type Column struct {
+	Name string
+	Kind event.Kind
+	Slot event.Slot
+}
+
 // Stage is what a repartition topic is for: its tasks see events by a key that is not that of their records. Its records are frames of rows.
 type Stage struct {
 	Hop       int      // 1 and up: how many topics its events came through. A stage is sent what comes from lower hops only
@@ -34,10 +41,13 @@ type Route struct {
 // RouteSource is what a task sends of the events of one source: a row of an event that is in time and for which one of Wheres holds, or cannot
 // be told.
 type RouteSource struct {
-	Source *event.Source
-	Key    []event.Slot // the slots of Stage.Fields; an event without one of them is not sent
-	Slots  []event.Slot // the declared fields that the row has, ascending: the time, the key, the id, and what rules read
-	Wheres []*expr.Expr // distinct, of the stage's rules; empty: every event
+	Source  *event.Source
+	Key     []event.Slot // the slots of Stage.Fields; an event without one of them is not sent, unless the stage is Passed
+	Slots   []event.Slot // what the row has: the declared fields that are needed, ascending, then what is carried
+	Columns []Column     // the names and kinds of Slots
+	Reads   []*Read      // of those that are carried: features that are read here
+	Wheres  []*expr.Expr // distinct, of what the stage has; empty: every event
+	Passed  bool         // some rule only passes through the stage, and goes on without its features
 }
 
 // SourcePlan is what becomes of the events of one source.
@@ -47,6 +57,9 @@ type SourcePlan struct {
 	Needed  []bool    // by declared field: read by an enabled rule, or part of a key, the time or the id. Required fields must be decoded all the same
 	Streams []*Stream // one for each keyspace that the source feeds, in the order of Plan.Keyspaces
 	Rules   []*Rule   // the enabled rules of the source over all keyspaces, in the order of Set.Rules: the order of alerts
+	Carried []Column  // of a stage: what comes with its rows of features of other keys
+
+	carried []*Read // of Carried
 }
 
 // Keyspace is a set of keys of one kind, each with a context: the events of one or several sources, grouped by fields of the same names.
@@ -71,6 +84,7 @@ type Stream struct {
 	Before         []*Read      // read before the event is absorbed: exclude_current and time_since
 	After          []*Read      // read after it is absorbed; features of other sources are among them
 	Lent           []int        // of Cells: those that features of rules of other sources read
+	Passing        []int        // in Wheres: those of rules that read features here, and are evaluated elsewhere; -1: every event
 	Rules          []*Rule      // enabled, in the order of Set.Rules
 	Evidence       []Evidence   // rings of contributing events
 	DedupeIdentity uint64       // stable identity of the memory of ids; Source.Dedupe says whether there is one

@@ -77,11 +77,16 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 		{"window: 24h", "window: 24h, min_samples: 0", `r.yaml:7:60: "min_samples" is 0; it is between 1 and 1000000`},
 		{"window: 24h", "window: 24h, exclude_current: yes", `r.yaml:7:64: "exclude_current" is true or false, this is a string; write true`},
 		{"window: 24h", "window: 24h, exclude_curent: true", `r.yaml:7:47: unknown field "exclude_curent" in a feature; did you mean "exclude_current"?`},
-		{"window: 24h", "window: 24h, by: [terminal_id]", `r.yaml:7:47: "by" is not supported yet; remove it`},
+		{"window: 24h", "window: 24h, by: [terminal_di]", `r.yaml:7:52: by names "terminal_di", which is no field of payment.authorized; did you mean "terminal_id"?`},
+		{"window: 24h", "window: 24h, by: [terminal_id, terminal_id]", `r.yaml:7:65: "terminal_id" is in by twice; remove one`},
+		{"window: 24h", "window: 24h, by: [customer_id]", `r.yaml:7:51: by is the rule's own key; remove it`},
+		{"window: 24h", "window: 24h, by: [amount]", `r.yaml:7:52: a key is a string, int, bool or ip, amount is a number; use another field`},
+		{"window: 24h", "window: 24h, by: []", `r.yaml:7:51: by is empty; name the fields that make the feature's key, as in by: [terminal_id]`},
+		{"agg: sum, field: amount, window: 24h", "by: [terminal_id], agg: count, window: 24h, source: payment.declined", `r.yaml:7:61: source payment.declined has no field "terminal_id", by which the feature is grouped; declare it there, or group by fields that both have`},
 		{"window: 24h", "window: 24h, source: payment.declined", `r.yaml:7:26: sum names "amount", which is no field of payment.declined; known are customer_id, reason, type, event_time`},
 		{"window: 24h", "window: 24h, source: payment.declind", `r.yaml:7:55: unknown source "payment.declind"; did you mean "payment.declined"?`},
 		{"window: 24h", "window: 24h, source: payment.authorized", `r.yaml:7:55: payment.authorized is the rule's own source; remove it`},
-		{"agg: sum, field: amount, window: 24h", "agg: count, window: 24h, source: unkeyed", `r.yaml:7:42: source unkeyed has no field "customer_id", by which the rule groups; declare it there, or group by fields that both have`},
+		{"agg: sum, field: amount, window: 24h", "agg: count, window: 24h, source: unkeyed", `r.yaml:7:42: source unkeyed has no field "customer_id", by which the feature is grouped; declare it there, or group by fields that both have`},
 		{"agg: sum, field: amount, window: 24h", "agg: count, window: 24h, source: payment.declined, exclude_current: true", `r.yaml:7:60: the current event is of payment.authorized, and no sample of a feature of payment.declined; remove it`},
 		{"window: 24h", "window: 24h, where: n > 3", `r.yaml:7:54: "n" is a feature, and a where sees the event's fields only; ask for it in condition`},
 		{"condition: n > 1", "condition: n", `r.yaml:8:14: this is a number, a bool is wanted; compare it, such as x > 1`},
@@ -186,8 +191,7 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
 	for _, p := range list.Sorted() {
 		fmt.Fprintln(&b, p)
 	}
-	const want = `r.yaml:9:14: "by" is not supported yet; remove it
-r.yaml:10:14: "by" is not supported yet; remove it
+	const want = `r.yaml:10:53: source payment.declined has no field "terminal_id", by which the feature is grouped; declare it there, or group by fields that both have
 r.yaml:11:19: percentile is not supported yet; compare with avg and stddev, or with max
 r.yaml:17:3: "absence" is not supported yet; remove it
 r.yaml:21:3: "sequence" is not supported yet; remove it

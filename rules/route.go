@@ -3,6 +3,7 @@ package rules
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,21 +12,150 @@ import (
 	"insolite/rules/expr"
 )
 
-// direct reports whether all that a key of the rule's is about is in one partition of one topic: the key has the fields by which the records
-// of each source are keyed, all by the same ones.
-func (r *Rule) direct() bool {
+// stop is a keyspace on the way of a rule's events.
+type stop struct {
+	hop    int      // 0: in the tasks of the source's topic
+	fields []string // of its key, sorted
+}
+
+// way returns the keyspaces that the events of a rule travel: those of its features' keys, and then its own. As long as all that a key is about
+// is in one partition of the source's topic, they need not travel.
+func (r *Rule) way() []stop {
+	var here, away [][]string
+	for _, f := range r.Features {
+		by := f.Read.By
+		same := func(other []string) bool { return slices.Equal(other, by) }
+		switch {
+		case by == nil || slices.ContainsFunc(here, same) || slices.ContainsFunc(away, same):
+		case r.direct(by):
+			here = append(here, by)
+		default:
+			away = append(away, by)
+		}
+	}
+	slices.SortFunc(here, slices.Compare)
+	slices.SortFunc(away, slices.Compare)
+	if own := r.keyNames(); len(away) == 0 && r.direct(own) {
+		here = append(here, own)
+	} else {
+		away = append(away, own)
+	}
+	var all []stop
+	for _, fields := range here {
+		all = append(all, stop{0, fields})
+	}
+	for i, fields := range away {
+		all = append(all, stop{i + 1, fields})
+	}
+	return all
+}
+
+// keyOf returns the names of the fields of a feature's key, sorted.
+func (r *Rule) keyOf(f *Feature) []string {
+	if f.Read.By != nil {
+		return f.Read.By
+	}
+	return r.keyNames()
+}
+
+// sources returns the sources whose events the rule reads by some key: its own, and those of the features of that key; nil: of any key.
+func (r *Rule) sources(key []string) []*event.Source {
+	all := []*event.Source{r.Source}
+	for _, f := range r.Features {
+		if (key == nil || slices.Equal(r.keyOf(f), key)) && !slices.Contains(all, f.Read.Source) {
+			all = append(all, f.Read.Source)
+		}
+	}
+	return all
+}
+
+// direct reports whether all that a key is about is in one partition of the source's topic: the key has the fields by which the records of each
+// source are keyed, all by the same ones.
+func (r *Rule) direct(key []string) bool {
 	own := keyed(r.Source)
-	for _, s := range r.sources() {
+	for _, s := range r.sources(key) {
 		if s.Topic != r.Source.Topic || !slices.Equal(keyed(s), own) {
 			return false
 		}
 	}
 	for _, name := range own {
-		if !slices.Contains(r.keyNames(), name) {
+		if !slices.Contains(key, name) {
 			return false
 		}
 	}
 	return len(own) > 0
+}
+
+// travel puts a rule to work: its features along the way of its events, and the rule at its end.
+func (s *Set) travel(r *Rule, topicOf func(*event.Source) *Plan, stageOf func(stop) *Plan, views map[*event.Source]*view) {
+	at := topicOf(r.Source)
+	way := r.way()
+	var gathered []*Read
+	for i, stop := range way {
+		last := i == len(way)-1
+		if stop.hop > 0 {
+			stage := stageOf(stop)
+			stage.admit(r.Source, views[r.Source], at.Topic)
+			stage.source(r.Source).carry(gathered)
+			at.source(r.Source).need(r.needs(r.Source)...)
+			x := at.route(stage, r.Source)
+			x.Passed = x.Passed || !last
+			for _, source := range r.sources(stop.fields)[1:] {
+				from := topicOf(source)
+				stage.admit(source, views[source], from.Topic)
+				from.source(source).need(r.needs(source)...)
+				from.route(stage, source)
+			}
+			at = stage
+		}
+		for _, source := range r.sources(stop.fields) {
+			at.source(source).need(r.needs(source)...)
+		}
+		if last {
+			at.add(r)
+			return
+		}
+		gathered = append(gathered, at.gather(r, stop.fields)...)
+	}
+}
+
+// gather reads the features of a rule that have a key, for a rule that is evaluated elsewhere, and returns them.
+func (p *Plan) gather(r *Rule, key []string) []*Read {
+	st := p.keyspace(key).stream(r.Source)
+	where := -1
+	if r.Where != nil {
+		where = st.where(r.Where)
+	}
+	if !slices.Contains(st.Passing, where) {
+		st.Passing = append(st.Passing, where)
+	}
+	var reads []*Read
+	for _, f := range r.Features {
+		if slices.Equal(f.Read.By, key) {
+			st.addRead(f.Read)
+			reads = append(reads, f.Read)
+		}
+	}
+	return reads
+}
+
+// carry notes that the values of features come with the rows.
+func (sp *SourcePlan) carry(reads []*Read) {
+	for _, r := range reads {
+		if slices.Contains(sp.carried, r) {
+			continue
+		}
+		sp.carried = append(sp.carried, r)
+		column := func(what string, kind event.Kind, slot event.Slot) {
+			sp.Carried = append(sp.Carried, Column{Name: fmt.Sprintf("=%s@%d %s", r.ID, r.hop, what), Kind: kind, Slot: slot})
+		}
+		for i, slot := range r.Results {
+			column(strconv.Itoa(i), r.Kinds[i], slot)
+		}
+		column("samples", event.KindInt, r.Carry.Samples)
+		column("from", event.KindTime, r.Carry.From)
+		column("to", event.KindTime, r.Carry.To)
+	}
 }
 
 // keyed returns the names of the fields by which a source's records are keyed, sorted.
@@ -63,43 +193,54 @@ func (p *Plan) hop() int {
 	return p.Stage.Hop
 }
 
-// admit makes a source one of those that a stage is sent.
-func (p *Plan) admit(s *event.Source, v *view) {
+// admit makes a source one of those that a stage is sent, by the tasks of a topic.
+func (p *Plan) admit(s *event.Source, v *view, from string) {
 	if p.source(s) == nil {
 		p.Sources = append(p.Sources, newSourcePlan(s, v))
 	}
-	if !slices.Contains(p.Stage.Upstreams, s.Topic) {
-		p.Stage.Upstreams = append(p.Stage.Upstreams, s.Topic)
+	if !slices.Contains(p.Stage.Upstreams, from) {
+		p.Stage.Upstreams = append(p.Stage.Upstreams, from)
 		slices.Sort(p.Stage.Upstreams)
 	}
 }
 
-// route sends what a rule of a stage needs of a source's events.
-func (p *Plan) route(stage *Plan, r *Rule, s *event.Source) {
+// route sends events of a source to a stage.
+func (p *Plan) route(stage *Plan, s *event.Source) *RouteSource {
 	i := slices.IndexFunc(p.Routes, func(x *Route) bool { return x.Topic == stage.Topic })
 	if i < 0 {
 		i = len(p.Routes)
 		p.Routes = append(p.Routes, &Route{Topic: stage.Topic})
 	}
-	p.source(s).need(r.needs(s)...)
 	route := p.Routes[i]
-	if slices.ContainsFunc(route.Sources, func(x *RouteSource) bool { return x.Source == s }) {
-		return
+	for _, x := range route.Sources {
+		if x.Source == s {
+			return x
+		}
 	}
 	x := &RouteSource{Source: s}
 	for _, name := range stage.Stage.Fields {
 		x.Key = append(x.Key, s.FieldSlot(name))
 	}
 	route.Sources = append(route.Sources, x)
+	return x
 }
 
-// pack decides which rows travel, and which of their fields.
-func (route *Route) pack(stage *Plan) {
+// pack decides which rows travel, and which of their values.
+func (p *Plan) pack(route *Route, stage *Plan) {
 	for _, x := range route.Sources {
 		sp := stage.source(x.Source)
 		for i, need := range sp.Needed {
-			if need {
-				x.Slots = append(x.Slots, event.Slot(i))
+			if f := &x.Source.Fields[i]; need {
+				x.Columns = append(x.Columns, Column{f.Name, f.Kind, event.Slot(i)})
+			}
+		}
+		x.Columns = append(x.Columns, sp.Carried...)
+		for _, c := range x.Columns {
+			x.Slots = append(x.Slots, c.Slot)
+		}
+		for _, r := range sp.carried {
+			if slices.Contains(p.Keyspaces, r.Stream.Keyspace) {
+				x.Reads = append(x.Reads, r)
 			}
 		}
 		x.Wheres = sp.passes()
@@ -119,6 +260,13 @@ func (sp *SourcePlan) passes() (wheres []*expr.Expr) {
 		add(r.Where)
 	}
 	for _, st := range sp.Streams {
+		for _, w := range st.Passing {
+			if w < 0 {
+				add(nil)
+			} else {
+				add(st.Wheres[w])
+			}
+		}
 		for _, c := range st.Lent {
 			if cell := st.Keyspace.Cells[c]; len(cell.Wheres) > 0 {
 				add(st.Wheres[cell.Wheres[0]]) // all of them have to hold

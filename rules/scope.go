@@ -16,15 +16,22 @@ import (
 // view is what the rules of one source see: its fields, and the slots of what they compute.
 type view struct {
 	event *expr.Scope // the declared fields: what a `where` may name
-	reads map[FeatureID]*Read
+	reads map[spot]*Read
 	next  event.Slot // the first slot that nothing has yet
 	width int        // slots of a row that enabled rules need
+}
+
+// spot is where a feature is read: the same one is something else where events come another way, or for a rule of another key.
+type spot struct {
+	id  FeatureID
+	hop int
+	by  bool
 }
 
 func (l *loader) viewOf(s *event.Source) *view {
 	v := l.views[s]
 	if v == nil {
-		v = &view{event: expr.NewScope(s, l.lookups), reads: map[FeatureID]*Read{}, next: event.Slot(len(s.Fields)), width: len(s.Fields)}
+		v = &view{event: expr.NewScope(s, l.lookups), reads: map[spot]*Read{}, next: event.Slot(len(s.Fields)), width: len(s.Fields)}
 		l.views[s] = v
 	}
 	return v

@@ -64,7 +64,7 @@ func (d *draft) tests(sources []*event.Source) {
 
 // reads reports whether the rule reads a field of a source's events.
 func (d *draft) reads(s *event.Source, slot event.Slot) bool {
-	return d.view != nil && slices.Contains(d.Rule.sources(), s) && slices.Contains(d.needs(s), slot)
+	return d.view != nil && slices.Contains(d.Rule.sources(nil), s) && slices.Contains(d.needs(s), slot)
 }
 
 // step reads an event, or time that passes.

@@ -70,8 +70,8 @@ func fieldTexts(s *event.Source, slots []event.Slot) string {
 }
 
 // readID identifies what a feature computes.
-func (d *draft) readID(r *Read) FeatureID {
-	return hash("read", r.Source.Name, d.keyspace, canonicals(r.wheres), r.Agg.String(), fieldTexts(r.Source, r.Fields), windowText(r.Window),
+func (d *draft) readID(r *Read, key []string) FeatureID {
+	return hash("read", r.Source.Name, strings.Join(key, ","), canonicals(r.wheres), r.Agg.String(), fieldTexts(r.Source, r.Fields), windowText(r.Window),
 		fmt.Sprint(r.Exact, r.Several, r.ExcludeCurrent, r.MinSamples))
 }
 

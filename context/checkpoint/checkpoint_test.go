@@ -27,12 +27,12 @@ const sampleHex = "010a0000000000000001000000ffffffffffffffff0000000002000000000
 // stage is the meta of a stage.
 var stage = func() Meta {
 	m := sample
-	m.Upstreams = []event.Upstream{{Topic: "pays", Partition: 3, Next: 17, Watermark: 18, Idle: true}, {Topic: "x", Partition: -1, Watermark: event.NoTime}}
+	m.Upstreams = []event.Upstream{{Topic: "pays", Partition: 3, Next: event.Position{Offset: 17, Step: 3}, Watermark: 18, Idle: true}, {Topic: "x", Partition: -1, Watermark: event.NoTime}}
 	return m
 }()
 
-const upstreamsHex = "02000000" + "0400000070617973" + "03000000" + "1100000000000000" + "1200000000000000" + "01" +
-	"0100000078" + "ffffffff" + "0000000000000000" + "0000000000000080" + "00"
+const upstreamsHex = "02000000" + "0400000070617973" + "03000000" + "110000000000000003000000" + "1200000000000000" + "01" +
+	"0100000078" + "ffffffff" + "000000000000000000000000" + "0000000000000080" + "00"
 
 func TestMetaBytes(t *testing.T) {
 	for _, c := range []struct {

@@ -40,7 +40,7 @@ const (
 	metaAlone   = 1
 	metaFixed   = 1 + 12 + 12 + 16 + 8 + 8 + 8 + 16 + 4 + 8 + 8 + 4 + 4
 	sinceEntry  = 8 + 12
-	upstreamMin = 4 + 4 + 8 + 8 + 1
+	upstreamMin = 4 + 4 + 12 + 8 + 1
 )
 
 var errMeta = errors.New("malformed meta")
@@ -83,7 +83,7 @@ func appendPosition(dst []byte, p event.Position) []byte {
 func appendUpstream(dst []byte, u *event.Upstream) []byte {
 	dst = append(le.AppendUint32(dst, uint32(len(u.Topic))), u.Topic...)
 	dst = le.AppendUint32(dst, uint32(u.Partition))
-	dst = le.AppendUint64(le.AppendUint64(dst, uint64(u.Next)), uint64(u.Watermark))
+	dst = le.AppendUint64(appendPosition(dst, u.Next), uint64(u.Watermark))
 	if u.Idle {
 		return append(dst, 1)
 	}
@@ -149,7 +149,7 @@ func (r *reader) upstreams() ([]event.Upstream, error) {
 		}
 		u := event.Upstream{Topic: string((*r)[:length])}
 		*r = (*r)[length:]
-		u.Partition, u.Next, u.Watermark = event.Partition(r.uint32()), event.Offset(r.uint64()), event.Time(r.uint64())
+		u.Partition, u.Next, u.Watermark = event.Partition(r.uint32()), r.position(), event.Time(r.uint64())
 		switch (*r)[0] {
 		case 0:
 		case 1:

@@ -8,7 +8,7 @@
 //	w := frame.NewWriter(layout, 900<<10)
 //	w.Begin(frame.Header{Topic: "payments", Partition: 3, From: 100, …})
 //	for each event {
-//		if !w.Add(source, offset, 0, at, values) { …send w.End(offset, watermark, false), Begin anew, Add again… }
+//		if !w.Add(source, offset, 0, at, values) { …send w.End(event.Position{Offset: offset}, watermark, false), Begin anew, Add again… }
 //	}
 //	record := w.End(next, watermark, false)
 //
@@ -25,7 +25,7 @@
 // Numbers are varints of encoding/binary, signed ones in zigzag; texts are their length and their bytes.
 //
 //	version u8, flags u8 (1: history, 2: idle)
-//	bundle signed, topic text, partition, of, from, next (each signed), watermark i64
+//	bundle signed, topic text, partition, of, from, next (each signed), next's ordinal, watermark i64
 //	the layout's length in bytes, then sources: their number; each: name, number of fields; each: name, kind u8
 //	rows: source, offset since the row before (the first: since from), ordinal, time since the row before (signed; the first: i64),
 //	      a bit for each field that has a value, then the values: text; number f64; int signed; bool u8; time since the row's own and offset from
@@ -42,13 +42,13 @@ import (
 type Header struct {
 	Topic     string // of the task that wrote it
 	Partition event.Partition
-	Of        int32        // how many partitions that topic has
-	From      event.Offset // the first offset that it covers
-	Next      event.Offset // the offset behind the last one that it covers
-	Watermark event.Time   // of the task when it had read all of these; event.NoTime: none
-	Bundle    event.Offset // number of the rules in force
-	History   bool         // rows are to be absorbed, never alerted
-	Idle      bool         // nothing will come for a while: do not wait for this task
+	Of        int32          // how many partitions that topic has
+	From      event.Offset   // the first offset that it covers
+	Next      event.Position // behind the last row that it covers: an offset, and the ordinal of a row of it
+	Watermark event.Time     // of the task when it had read all of these; event.NoTime: none
+	Bundle    event.Offset   // number of the rules in force
+	History   bool           // rows are to be absorbed, never alerted
+	Idle      bool           // nothing will come for a while: do not wait for this task
 }
 
 // PeekBundle returns the bundle that a frame names.

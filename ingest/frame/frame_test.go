@@ -78,7 +78,7 @@ func TestRowsComeBack(t *testing.T) {
 		w := NewWriter(l, most)
 		h := Header{Topic: "payments", Partition: 3, Of: 8, From: 100, Bundle: 7, History: r.IntN(2) == 0, Idle: r.IntN(2) == 0}
 		var want, got []row
-		take := func(next event.Offset) {
+		take := func(next event.Position) {
 			read := readAll(t, w.End(next, 55, h.Idle), l, Header{Topic: h.Topic, Partition: 3, Of: 8, From: h.From, Next: next, Watermark: 55, Bundle: 7, History: h.History, Idle: h.Idle})
 			if b := len(w.out); b > most && len(read) > 1 {
 				t.Fatalf("seed %d: a frame of %d bytes and %d rows, the limit is %d", seed, b, len(read), most)
@@ -92,7 +92,7 @@ func TestRowsComeBack(t *testing.T) {
 			at = n.offset
 			want = append(want, n)
 			if !w.Add(n.source, n.offset, n.ordinal, n.at, n.values) {
-				take(n.offset + 1)
+				take(event.Position{Offset: n.offset, Step: 2})
 				h.From = n.offset
 				w.Begin(h)
 				if !w.Add(n.source, n.offset, n.ordinal, n.at, n.values) {
@@ -100,7 +100,7 @@ func TestRowsComeBack(t *testing.T) {
 				}
 			}
 		}
-		take(at + 1)
+		take(event.Position{Offset: at + 1})
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("seed %d:\n got %v\nwant %v", seed, got, want)
 		}
@@ -141,7 +141,7 @@ func TestDamage(t *testing.T) {
 		n := randomRow(r, l, event.Offset(5+i))
 		w.Add(n.source, event.Offset(5+3*i), n.ordinal, n.at, n.values)
 	}
-	whole := append([]byte{}, w.End(100, 9, false)...)
+	whole := append([]byte{}, w.End(event.Position{Offset: 100}, 9, false)...)
 	cut := 0
 	for n := range whole {
 		var f Reader
@@ -176,7 +176,7 @@ func FuzzRead(f *testing.F) {
 	w := NewWriter(Layout{{"pay", []Field{{"who", event.KindString}, {"n", event.KindInt}}}}, 1000)
 	w.Begin(Header{Topic: "t", Of: 1, From: 5})
 	w.Add(0, 6, 0, 77, []event.Value{event.StringValue("ann"), event.IntValue(3)})
-	f.Add(w.End(7, 9, true))
+	f.Add(w.End(event.Position{Offset: 7}, 9, true))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r Reader
 		err := r.Reset(b)
@@ -206,13 +206,13 @@ func TestNoAllocations(t *testing.T) {
 		for i := range 100 {
 			w.Add(0, event.Offset(i), 0, 5, values)
 		}
-		w.End(100, 0, false)
+		w.End(event.Position{Offset: 100}, 0, false)
 	}
 	fill()
 	if n := testing.AllocsPerRun(20, fill); n > 0 {
 		t.Errorf("writing 100 rows allocates %v times", n)
 	}
-	b := w.End(100, 0, false)
+	b := w.End(event.Position{Offset: 100}, 0, false)
 	var r Reader
 	if n := testing.AllocsPerRun(20, func() {
 		err := r.Reset(b)

@@ -67,10 +67,14 @@ func (r *Reader) head() {
 		r.fail("partition %d of %d", partition, of)
 	}
 	h.Partition, h.Of = event.Partition(partition), int32(of)
-	h.From, h.Next = event.Offset(r.signed()), event.Offset(r.signed())
+	h.From, h.Next.Offset = event.Offset(r.signed()), event.Offset(r.signed())
+	ordinal := r.unsigned()
+	if h.Next.Step = uint32(ordinal); ordinal > math.MaxUint32 {
+		r.fail("ordinal %d", ordinal)
+	}
 	h.Watermark = event.Time(r.uint64())
-	if h.Next < h.From {
-		r.fail("offsets from %d to %d", h.From, h.Next)
+	if h.Next.Offset < h.From {
+		r.fail("offsets from %d to %d", h.From, h.Next.Offset)
 	}
 }
 
@@ -141,15 +145,11 @@ func (r *Reader) Next() bool {
 	}
 	r.Source = int(source)
 	offset := r.Offset + event.Offset(r.unsigned())
-	if offset < r.Offset || offset >= r.Header.Next {
-		r.fail("a row at offset %d, outside of %d to %d", offset, r.Header.From, r.Header.Next)
-	}
-	r.Offset = offset
 	ordinal := r.unsigned()
-	if ordinal > math.MaxUint32 {
-		r.fail("ordinal %d", ordinal)
+	if at := (event.Position{Offset: offset, Step: uint32(ordinal)}); offset < r.Offset || ordinal > math.MaxUint32 || !at.Before(r.Header.Next) {
+		r.fail("a row at offset %d, ordinal %d, outside of %d to %v", offset, ordinal, r.Header.From, r.Header.Next)
 	}
-	r.Ordinal = uint32(ordinal)
+	r.Offset, r.Ordinal = offset, uint32(ordinal)
 	r.At += event.Time(r.signed())
 	r.values(layout[source].Fields)
 	return r.err == nil

@@ -21,7 +21,7 @@ type Writer struct {
 }
 
 // headBytesMax is what a frame's head takes at most beside topic and layout.
-const headBytesMax = 2 + 9*binary.MaxVarintLen64
+const headBytesMax = 2 + 10*binary.MaxVarintLen64
 
 // NewWriter returns a writer of frames with rows of a layout, of at most so many bytes each.
 func NewWriter(l Layout, bytesMax int) *Writer {
@@ -77,9 +77,9 @@ func (w *Writer) Add(source int, offset event.Offset, ordinal uint32, at event.T
 // Clear throws the rows away: the frame has been sent.
 func (w *Writer) Clear() { w.rows, w.n = w.rows[:0], 0 }
 
-// End returns the frame's bytes, which are valid until the next End: it covers the offsets up to next, and its task's time had come to the
+// End returns the frame's bytes, which are valid until the next End: it covers the rows up to next, and its task's time had come to the
 // watermark. An idle task has nothing to send for a while.
-func (w *Writer) End(next event.Offset, watermark event.Time, idle bool) []byte {
+func (w *Writer) End(next event.Position, watermark event.Time, idle bool) []byte {
 	h := &w.header
 	var flags byte
 	if h.History {
@@ -94,7 +94,8 @@ func (w *Writer) End(next event.Offset, watermark event.Time, idle bool) []byte 
 	b = binary.AppendVarint(b, int64(h.Partition))
 	b = binary.AppendVarint(b, int64(h.Of))
 	b = binary.AppendVarint(b, int64(h.From))
-	b = binary.AppendVarint(b, int64(next))
+	b = binary.AppendVarint(b, int64(next.Offset))
+	b = binary.AppendUvarint(b, uint64(next.Step))
 	b = binary.BigEndian.AppendUint64(b, uint64(watermark))
 	b = binary.AppendUvarint(b, uint64(len(w.layout)))
 	b = append(b, w.layout...)

@@ -3,7 +3,9 @@ package app
 import (
 	"fmt"
 
+	"insolite/context/store"
 	"insolite/internal/engine"
+	"insolite/rules"
 )
 
 // CostSamples is the number of events that a key is taken to have when its memory is estimated.
@@ -24,23 +26,31 @@ func (p *Project) Costs() ([]RuleCost, error) {
 	for i, r := range p.Set.Rules {
 		costs[i] = RuleCost{Rule: r.ID, Mode: r.Mode.String()}
 	}
+	layouts := map[*rules.Keyspace]*store.Layout{}
 	for _, plan := range p.Set.Plans {
 		e, err := engine.New(plan, engine.Options{})
 		if err != nil {
 			return nil, fmt.Errorf("estimate memory: %w", err)
 		}
 		for _, k := range e.Keyspaces() {
-			layout := k.Contexts.Layout()
-			for _, r := range k.Plan.Rules {
-				c := &costs[r.Index]
-				c.Keyspace = k.Plan.Name
-				counted := map[int]bool{}
-				for _, f := range r.Features {
-					if !counted[f.Read.Cell] {
-						counted[f.Read.Cell] = true
-						c.Bytes += layout.CellBytes(f.Read.Cell, CostSamples)
-					}
-				}
+			layouts[k.Plan] = k.Contexts.Layout()
+		}
+	}
+	for i, r := range p.Set.Rules {
+		if !r.Enabled() {
+			continue
+		}
+		costs[i].Keyspace = r.Keyspace.Name
+		type cell struct {
+			keyspace *rules.Keyspace
+			index    int
+		}
+		counted := map[cell]bool{}
+		for _, f := range r.Features {
+			c := cell{f.Read.Stream.Keyspace, f.Read.Cell}
+			if !counted[c] {
+				counted[c] = true
+				costs[i].Bytes += layouts[c.keyspace].CellBytes(c.index, CostSamples)
 			}
 		}
 	}

@@ -134,7 +134,7 @@ func (c *Chain) rewind(s *source, records []ingest.Record, next event.Offset) {
 			all := slices.Clone(stage.Upstreams())
 			for i := range all {
 				if all[i].Topic == s.topic && all[i].Partition == s.partition {
-					all[i].Next = 0
+					all[i].Next = event.Position{}
 				}
 			}
 			stage.RestoreUpstreams(all)

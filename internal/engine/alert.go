@@ -5,6 +5,7 @@ import (
 
 	"insolite/alerts"
 	"insolite/context/store"
+	"insolite/context/window"
 	"insolite/internal/event"
 	"insolite/rules"
 	"insolite/rules/expr"
@@ -84,7 +85,7 @@ func (e *Engine) needed(dst []alerts.Named) []alerts.Named {
 func (e *Engine) features(dst []alerts.Feature, r *rule) []alerts.Feature {
 	s := &e.scratch.alert
 	for i, f := range r.Features {
-		reading := r.stream.space.readings[f.Read.Index]
+		reading := e.readingOf(r, i)
 		shown := alerts.Feature{Name: f.Name, Agg: f.Read.Agg.String(), Window: r.windows[i], Samples: reading.Samples, From: reading.From, To: reading.To}
 		if f.Read.Several {
 			from := len(s.members)
@@ -96,6 +97,14 @@ func (e *Engine) features(dst []alerts.Feature, r *rule) []alerts.Feature {
 		dst = append(dst, shown)
 	}
 	return dst
+}
+
+// readingOf returns what belongs to the value of a rule's feature: it was read here, or came with the row.
+func (e *Engine) readingOf(r *rule, feature int) window.Reading {
+	if local := r.local[feature]; local != nil {
+		return local.stream.space.readings[local.index]
+	}
+	return e.carried(r.Features[feature].Read.Carry)
 }
 
 func (e *Engine) members(dst []alerts.Named, r *rules.Read) []alerts.Named {

@@ -43,6 +43,7 @@ type source struct {
 	key     event.Slot // the field whose text the record's key is to be; NoSlot: not checked
 	id      event.Slot // of dedupe; NoSlot: none
 	streams []*stream
+	results map[event.Slot]*read // of all streams, by the slots that they fill
 	rules   []*rule
 	routes  []*routing
 	filing  *filing // nil: all rules are evaluated
@@ -96,6 +97,7 @@ type cell struct {
 // read computes a feature.
 type read struct {
 	plan    *rules.Read
+	stream  *stream
 	cell    *store.Cell
 	agg     window.Agg
 	index   int        // in space.readings
@@ -118,11 +120,13 @@ type rule struct {
 	*rules.Rule
 	index    int // in Counts.Rules
 	where    int // in stream.ok; -1: every event
+	of       *source
 	stream   *stream
 	suppress *store.Suppress // nil: none
 	evidence *store.Evidence // nil: none
 	windows  []string        // of its features, as alerts show them
 	reads    []*read         // its features
+	local    []*read         // by feature; nil: it comes with the row
 	declared int             // slots of declared fields
 
 	condition  []clause
@@ -220,7 +224,7 @@ func (st *stream) excluded(c int) bool {
 func (st *stream) addReads() {
 	st.results = map[event.Slot]*read{}
 	for _, p := range slices.Concat(st.plan.Before, st.plan.After) {
-		r := newRead(st.space, p)
+		r := newRead(st, p)
 		if !st.excluded(p.Cell) && slices.Contains(st.plan.Before, p) {
 			r.cost = 0 // it is read anyway
 			st.before = append(st.before, r)
@@ -232,8 +236,8 @@ func (st *stream) addReads() {
 	}
 }
 
-func newRead(s *space, p *rules.Read) *read {
-	r := &read{plan: p, agg: p.Agg, index: p.Index, least: p.MinSamples, cell: s.layout.Cell(p.Cell), cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
+func newRead(st *stream, p *rules.Read) *read {
+	r := &read{plan: p, stream: st, agg: p.Agg, index: p.Index, least: p.MinSamples, cell: st.space.layout.Cell(p.Cell), cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
 	adjacent := true
 	for i, slot := range p.Results {
 		adjacent = adjacent && slot == r.from+event.Slot(i)
@@ -244,18 +248,22 @@ func newRead(s *space, p *rules.Read) *read {
 	return r
 }
 
-func newRule(r *rules.Rule, index int, s *stream, suppress *store.Suppress) *rule {
-	c := &rule{Rule: r, index: index, where: r.WhereIndex, stream: s, suppress: suppress, declared: len(r.Source.Fields)}
+func newRule(r *rules.Rule, index int, of *source, s *stream, suppress *store.Suppress) *rule {
+	c := &rule{Rule: r, index: index, where: r.WhereIndex, of: of, stream: s, suppress: suppress, declared: len(r.Source.Fields)}
 	if r.EvidenceIndex >= 0 {
 		c.evidence = s.evidence[r.EvidenceIndex].ring
 	}
 	for _, f := range r.Features {
 		c.windows = append(c.windows, f.Read.Window.String())
-		c.reads = append(c.reads, s.results[f.Read.Results[0]])
+		local := of.results[f.Read.Results[0]]
+		if local != nil { // else it comes with the row
+			c.reads = append(c.reads, local)
+		}
+		c.local = append(c.local, local)
 	}
-	c.condition = s.newClauses(r.Condition)
+	c.condition = of.newClauses(r.Condition)
 	for _, x := range r.Exceptions {
-		c.exceptions = append(c.exceptions, s.newClauses(x.Where))
+		c.exceptions = append(c.exceptions, of.newClauses(x.Where))
 	}
 	return c
 }

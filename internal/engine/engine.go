@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"insolite/context/store"
 	"insolite/ingest"
@@ -136,7 +137,7 @@ func (e *Engine) build() error {
 	var gates []int // of all, in Counts.seen
 	seen := 0
 	for i, p := range e.plan.Sources {
-		s := &source{plan: p, index: i, key: event.NoSlot, id: event.NoSlot}
+		s := &source{plan: p, index: i, results: map[event.Slot]*read{}, key: event.NoSlot, id: event.NoSlot}
 		if len(p.Source.Key) == 1 {
 			s.key = p.Source.Key[0]
 		}
@@ -145,9 +146,10 @@ func (e *Engine) build() error {
 		}
 		for _, st := range p.Streams {
 			s.streams = append(s.streams, streams[st])
+			maps.Copy(s.results, streams[st].results)
 		}
 		for _, r := range p.Rules {
-			c := newRule(r, len(all), streams[r.Stream], suppress[r])
+			c := newRule(r, len(all), s, streams[r.Stream], suppress[r])
 			c.stream.rules = append(c.stream.rules, c)
 			gates = append(gates, c.stream.gate(c.WhereIndex, &seen))
 			s.rules = append(s.rules, c)
@@ -194,9 +196,7 @@ func (e *Engine) RaiseWatermark(t event.Time) { e.watermark = max(e.watermark, t
 
 // Step steps a batch and appends what comes of it to out. After an error the contexts are in doubt: recover from the checkpoint.
 func (e *Engine) Step(b *ingest.Batch, out *Output) error {
-	if err := e.turn(false); err != nil {
-		return err
-	}
+	e.history = false
 	e.count, e.out, e.frames, e.replay = &e.live, out, out, false
 	return e.step(b)
 }
@@ -204,9 +204,7 @@ func (e *Engine) Step(b *ingest.Batch, out *Output) error {
 // History steps a batch from before the place where the task's output begins: contexts absorb it, its rows go to the stages as history, and
 // nothing else comes of it.
 func (e *Engine) History(b *ingest.Batch, out *Output) error {
-	if err := e.turn(true); err != nil {
-		return err
-	}
+	e.history = true
 	e.count, e.out, e.frames, e.replay = &e.replayed, nil, out, false
 	return e.step(b)
 }

@@ -76,10 +76,10 @@ func (e *Engine) event() {
 		}
 		e.wheres()
 		e.phase = phaseState
+		e.absorb()
 		if e.frames != nil {
 			e.forward()
 		}
-		e.absorb()
 		e.choose()
 		e.phase, e.rule = phaseRules, 0
 	}
@@ -254,6 +254,11 @@ func (st *stream) passes() bool {
 			return true
 		}
 	}
+	for _, w := range st.plan.Passing {
+		if w < 0 || st.ok[w] {
+			return true
+		}
+	}
 	for _, wheres := range st.lent {
 		if st.all(wheres) {
 			return true
@@ -301,7 +306,7 @@ func (e *Engine) absorb() {
 		if st.state != open {
 			continue
 		}
-		e.ensure(st, st.before)
+		e.ensure(st.before)
 		e.addTo(st, st.cells)
 	}
 }

@@ -99,7 +99,7 @@ func (f *filing) file() {
 		if !ok {
 			k = len(f.shelves)
 			places[p] = k
-			f.shelves = append(f.shelves, shelf{place: p, read: p.stream.results[p.slot]})
+			f.shelves = append(f.shelves, shelf{place: p, read: x.rule.of.results[p.slot]})
 		}
 		f.shelves[k].rules = append(f.shelves[k].rules, i)
 	}
@@ -171,7 +171,7 @@ func (f *filing) choose(e *Engine) {
 			continue
 		}
 		if r := s.read; r != nil && r.event != e.serial {
-			e.read(s.place.stream, r)
+			e.read(r)
 		}
 		n := s.reach(&e.row[s.place.slot])
 		for _, r := range s.rules[:n] {

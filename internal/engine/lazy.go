@@ -30,12 +30,12 @@ type need struct {
 var costs = [...]int{window.Count: 1, window.Sum: 1, window.Spread: 2, window.Extremes: 2, window.Recent: 4, window.Distinct: 4}
 
 // newClauses returns the clauses of a condition, those that cost little first.
-func (st *stream) newClauses(x *expr.Expr) []clause {
+func (s *source) newClauses(x *expr.Expr) []clause {
 	var clauses []clause
 	for _, c := range x.Clauses() {
 		k := clause{truth: c.Truth}
 		for _, slot := range c.Slots {
-			if r := st.results[slot]; r != nil {
+			if r := s.results[slot]; r != nil {
 				k.add(r, slot, slices.Contains(c.Strict, slot))
 			}
 		}
@@ -62,7 +62,7 @@ func (k *clause) add(r *read, slot event.Slot, strict bool) {
 }
 
 // truth evaluates a condition by its clauses: false when one of them is, else unknown when one is, else true.
-func (e *Engine) truth(st *stream, clauses []clause) expr.Truth {
+func (e *Engine) truth(clauses []clause) expr.Truth {
 	all, row := expr.True, e.row
 next:
 	for i := range clauses {
@@ -70,7 +70,7 @@ next:
 		for j := range c.needs {
 			n := &c.needs[j]
 			if n.read.event != e.serial {
-				e.read(st, n.read)
+				e.read(n.read)
 			}
 			if n.strict != event.NoSlot && !row[n.strict].Known() {
 				all = expr.Unknown
@@ -87,10 +87,10 @@ next:
 }
 
 // ensure reads features that were not read for the present event.
-func (e *Engine) ensure(st *stream, reads []*read) {
+func (e *Engine) ensure(reads []*read) {
 	for _, r := range reads {
 		if r.event != e.serial {
-			e.read(st, r)
+			e.read(r)
 		}
 	}
 }
@@ -98,20 +98,25 @@ func (e *Engine) ensure(st *stream, reads []*read) {
 // ensureAll reads all features of the present event.
 func (e *Engine) ensureAll() {
 	for _, st := range e.source.streams {
-		if st.state == open {
-			e.ensure(st, st.reads)
-		}
+		e.ensure(st.reads)
 	}
 }
 
-// read fills the slots of a feature.
-func (e *Engine) read(st *stream, r *read) {
+// read fills the slots of a feature. One of a key that the event has not, or whose context did not take it, is unknown.
+func (e *Engine) read(r *read) {
 	phase := e.phase
 	e.phase = phaseState // a panic in here is not of a rule
 	r.event = e.serial
-	if r.from == r.to {
+	st := r.stream
+	switch {
+	case st.state != open:
+		for _, slot := range r.plan.Results {
+			e.row[slot] = event.Value{}
+		}
+		st.space.readings[r.index] = window.Reading{}
+	case r.from == r.to:
 		e.scatter(st, r)
-	} else {
+	default:
 		dst := e.row[r.from:r.to]
 		reading := r.cell.Read(&st.ctx, r.agg, e.at, dst)
 		st.space.readings[r.index] = reading

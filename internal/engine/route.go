@@ -1,11 +1,11 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
 	"insolite/context/store"
+	"insolite/context/window"
 	"insolite/ingest/frame"
 	"insolite/internal/event"
 	"insolite/rules"
@@ -18,8 +18,6 @@ const FrameBytesMax = 512 << 10
 // PartitionsMax is how many partitions a topic may have whose events go to stages, and one of a stage.
 const PartitionsMax = 1 << 16
 
-var errUncut = errors.New("rows wait for a Cut")
-
 // route is what the task sends to one stage.
 type route struct {
 	plan    *rules.Route
@@ -28,9 +26,10 @@ type route struct {
 
 // target is one partition of a stage's topic.
 type target struct {
-	rows *frame.Writer
-	told news
-	sent bool // a frame, since the last Mark
+	rows    *frame.Writer
+	history bool // the rows are
+	told    news
+	sent    bool // a frame, since the last Mark
 }
 
 // news is what a target was told last.
@@ -45,8 +44,9 @@ type news struct {
 type routing struct {
 	route  *route
 	plan   *rules.RouteSource
-	layout int  // in the route's layout
-	passes bool // the present event is sent
+	reads  []*read // features that travel with the row
+	layout int     // in the route's layout
+	passes bool    // the present event is sent
 }
 
 // newRoutes returns the routes, and gives each source its own.
@@ -63,10 +63,10 @@ func (e *Engine) newRoutes() ([]*route, error) {
 		x := &route{plan: p, targets: make([]target, n)}
 		var layout frame.Layout
 		for i, s := range p.Sources {
-			layout = append(layout, sourceLayout(s))
+			layout = append(layout, e.sourceLayout(s))
 			for _, to := range e.sources {
 				if to.plan.Source == s.Source {
-					to.routes = append(to.routes, &routing{route: x, plan: s, layout: i})
+					to.routes = append(to.routes, to.newRouting(x, s, i))
 				}
 			}
 		}
@@ -78,11 +78,27 @@ func (e *Engine) newRoutes() ([]*route, error) {
 	return routes, nil
 }
 
-func sourceLayout(s *rules.RouteSource) frame.Source {
+func (s *source) newRouting(x *route, plan *rules.RouteSource, layout int) *routing {
+	r := &routing{route: x, plan: plan, layout: layout}
+	for _, p := range plan.Reads {
+		r.reads = append(r.reads, s.results[p.Results[0]])
+	}
+	return r
+}
+
+// Where the record of a source lies, as columns of rows that a stage sends on.
+const (
+	columnPartition = "=partition"
+	columnOffset    = "=offset"
+)
+
+func (e *Engine) sourceLayout(s *rules.RouteSource) frame.Source {
 	l := frame.Source{Name: s.Source.Name}
-	for _, slot := range s.Slots {
-		f := &s.Source.Fields[slot]
-		l.Fields = append(l.Fields, frame.Field{Name: f.Name, Kind: f.Kind})
+	for _, c := range s.Columns {
+		l.Fields = append(l.Fields, frame.Field{Name: c.Name, Kind: c.Kind})
+	}
+	if e.stage != nil {
+		l.Fields = append(l.Fields, frame.Field{Name: columnPartition, Kind: event.KindInt}, frame.Field{Name: columnOffset, Kind: event.KindInt})
 	}
 	return l
 }
@@ -125,17 +141,43 @@ func (e *Engine) forward() {
 			key = event.AppendKeyPart(key, &e.row[slot])
 		}
 		e.scratch.id = key
-		if len(key) == 0 {
+		if len(key) == 0 && !r.plan.Passed {
 			e.count.Sources[e.source.index].Unsent++
 			continue
 		}
+		e.gather(r)
 		values := e.scratch.values[:0]
 		for _, slot := range r.plan.Slots {
 			values = append(values, e.row[slot])
 		}
+		if e.stage != nil {
+			d := &e.recs[e.i]
+			values = append(values, event.IntValue(int64(d.partition)), event.IntValue(int64(d.offset)))
+		}
 		e.scratch.values = values
 		e.send(r, &r.route.targets[partitionOf(key, len(r.route.targets))], values)
 	}
+}
+
+// gather reads the features that travel with the present event.
+func (e *Engine) gather(r *routing) {
+	for _, f := range r.reads {
+		if f.event != e.serial {
+			e.read(f)
+		}
+		c := &f.plan.Carry
+		reading := &f.stream.space.readings[f.index]
+		e.row[c.Samples] = event.IntValue(int64(reading.Samples))
+		e.row[c.From], e.row[c.To] = event.TimeValue(reading.From, 0), event.TimeValue(reading.To, 0)
+	}
+}
+
+// carried returns what a row says of a feature that was read for it elsewhere.
+func (e *Engine) carried(c rules.Carry) (r window.Reading) {
+	if e.row[c.Samples].Known() {
+		r.Samples, r.From, r.To = int(e.row[c.Samples].Int()), e.row[c.From].Time(), e.row[c.To].Time()
+	}
+	return r
 }
 
 // partitionOf spreads keys over partitions by other bits than those by which contexts are found in memory.
@@ -145,26 +187,34 @@ func partitionOf(key []byte, n int) int {
 
 // send adds a row to a target's frame; one that would get too large ends before this event.
 func (e *Engine) send(r *routing, t *target, values []event.Value) {
-	offset := e.recs[e.i].offset
+	at := event.Position{Offset: e.recs[e.i].offset}
+	if e.stage != nil { // the row is where it stands in the stage's own log
+		at = e.recs[e.i].after
+		at.Step -= rowStep
+	}
+	if t.rows.Len() > 0 && t.history != e.history {
+		e.endFrame(r.route, t, at, false) // a frame is all of one kind
+	}
 	if t.rows.Len() == 0 {
-		e.beginFrame(t, offset)
+		e.beginFrame(t, at.Offset)
 	}
 	e.count.RowsSent++
-	if t.rows.Add(r.layout, offset, 0, e.at, values) {
+	if t.rows.Add(r.layout, at.Offset, at.Step, e.at, values) {
 		return
 	}
-	e.endFrame(r.route, t, offset, false)
-	e.beginFrame(t, offset)
-	t.rows.Add(r.layout, offset, 0, e.at, values)
+	e.endFrame(r.route, t, at, false)
+	e.beginFrame(t, at.Offset)
+	t.rows.Add(r.layout, at.Offset, at.Step, e.at, values)
 }
 
 func (e *Engine) beginFrame(t *target, from event.Offset) {
+	t.history = e.history
 	t.rows.Begin(frame.Header{Topic: e.plan.Topic, Partition: e.options.Partition, Of: max(e.options.Partitions, int32(e.options.Partition)+1), From: from,
 		Bundle: e.options.Bundle, History: e.history})
 }
 
 // endFrame appends a target's frame to the output.
-func (e *Engine) endFrame(r *route, t *target, next event.Offset, idle bool) {
+func (e *Engine) endFrame(r *route, t *target, next event.Position, idle bool) {
 	out := e.frames
 	from := len(out.arena)
 	out.arena = append(out.arena, t.rows.End(next, e.watermark, idle)...)
@@ -183,7 +233,7 @@ func (e *Engine) emptyFrame(r *route, t *target, idle bool, bundle event.Offset)
 	own := e.options.Bundle
 	e.options.Bundle = bundle
 	e.beginFrame(t, e.position.Offset)
-	e.endFrame(r, t, e.position.Offset, idle)
+	e.endFrame(r, t, event.Position{Offset: e.position.Offset}, idle)
 	e.options.Bundle = own
 }
 
@@ -193,7 +243,7 @@ func (e *Engine) Cut(out *Output) {
 	for _, r := range e.routes {
 		for i := range r.targets {
 			if t := &r.targets[i]; t.rows.Len() > 0 {
-				e.endFrame(r, t, e.position.Offset, false)
+				e.endFrame(r, t, event.Position{Offset: e.position.Offset}, false)
 			}
 		}
 	}
@@ -227,15 +277,6 @@ func (e *Engine) Leave(out *Output, bundle event.Offset) {
 			}
 		}
 	}
-}
-
-// turn begins or ends the sending of history: a frame is all of one kind.
-func (e *Engine) turn(history bool) error {
-	if e.history != history && e.uncut() > 0 {
-		return errUncut
-	}
-	e.history = history
-	return nil
 }
 
 // uncut returns how many rows wait for a Cut.

@@ -41,7 +41,7 @@ func (e *Engine) evaluate(r *rule) verdict {
 	if st.state != open || r.where >= 0 && !st.ok[r.where] {
 		return verdict{outcome: r.unseen()}
 	}
-	switch e.truth(st, r.condition) {
+	switch e.truth(r.condition) {
 	case expr.False:
 		return verdict{outcome: NotFired}
 	case expr.Unknown:
@@ -65,7 +65,7 @@ func (e *Engine) unknown(r *rule) verdict {
 func (e *Engine) hold(r *rule) verdict {
 	st, c := r.stream, &e.count.Rules[r.index]
 	for i, exception := range r.exceptions {
-		if e.truth(st, exception) == expr.True {
+		if e.truth(exception) == expr.True {
 			c.Excepted[i]++
 			return verdict{outcome: Excepted, exception: i}
 		}
@@ -79,7 +79,7 @@ func (e *Engine) hold(r *rule) verdict {
 		}
 	}
 	if e.out != nil {
-		e.ensure(st, r.reads)
+		e.ensure(r.reads)
 		e.emit(r, held)
 	}
 	c.Alerts++

@@ -19,8 +19,10 @@ type stage struct {
 
 // binding says where the fields of a frame's rows belong.
 type binding struct {
-	source int          // in Engine.sources; -1: no rule reads it any more
-	slots  []event.Slot // by field of the layout; NoSlot: no field of the source, or one of another kind now
+	source    int          // in Engine.sources; -1: no rule reads it any more
+	slots     []event.Slot // by column of the layout; NoSlot: nothing that is wanted, or something of another kind now
+	partition int          // the columns that tell where the source's record lies; -1: the frame does
+	offset    int
 }
 
 // rowStep is the step of a context behind the first row of a frame, less one: the rows of a frame are numbered behind all journal entries
@@ -140,13 +142,16 @@ func (e *Engine) stepFrame(rec *ingest.Record) error {
 	if err != nil {
 		return fmt.Errorf("the frame at %d: %w", rec.Offset, err)
 	}
-	u.Next, u.Watermark, u.Idle = max(u.Next, r.Header.Next), max(u.Watermark, r.Header.Watermark), r.Header.Idle
+	if u.Next.Before(r.Header.Next) {
+		u.Next = r.Header.Next
+	}
+	u.Watermark, u.Idle = max(u.Watermark, r.Header.Watermark), r.Header.Idle
 	e.watermark = max(e.watermark, s.watermark())
 	return nil
 }
 
 // stepRows steps the rows of the present frame that were not seen before: an upstream that delivers at least once repeats some.
-func (e *Engine) stepRows(rec *ingest.Record, seen event.Offset) error {
+func (e *Engine) stepRows(rec *ingest.Record, seen event.Position) error {
 	r := &e.stage.reader
 	bindings := e.bind(r.Layout)
 	after := event.Position{Offset: rec.Offset, Step: rowStep}
@@ -159,7 +164,7 @@ func (e *Engine) stepRows(rec *ingest.Record, seen event.Offset) error {
 			after.Step++
 			b := &bindings[r.Source]
 			switch {
-			case r.Offset < seen:
+			case (event.Position{Offset: r.Offset, Step: r.Ordinal}).Before(seen):
 				e.count.RowsRepeated++
 			case b.source >= 0:
 				e.receive(b, after)
@@ -185,6 +190,9 @@ func (e *Engine) receive(b *binding, after event.Position) {
 		}
 	}
 	e.recs[i] = record{source: int32(b.source), partition: r.Header.Partition, offset: r.Offset, after: after}
+	if b.offset >= 0 {
+		e.recs[i].partition, e.recs[i].offset = event.Partition(r.Values[b.partition].Int()), event.Offset(r.Values[b.offset].Int())
+	}
 	e.enter(i, row)
 }
 
@@ -199,22 +207,41 @@ func (e *Engine) bind(l *frame.Layout) []binding {
 	}
 	var all []binding
 	for _, from := range *l {
-		b := binding{source: slices.IndexFunc(e.sources, func(to *source) bool { return to.plan.Source.Name == from.Name })}
-		for _, f := range from.Fields {
-			slot := event.NoSlot
-			if b.source >= 0 {
-				fields := e.sources[b.source].plan.Source
-				if slot = fields.FieldSlot(f.Name); slot != event.NoSlot && fields.Fields[slot].Kind != f.Kind {
-					slot = event.NoSlot
-				}
-			}
-			b.slots = append(b.slots, slot)
-		}
-		if b.source >= 0 && !slices.Contains(b.slots, e.sources[b.source].plan.Source.EventTime) {
-			b.source = -1 // the event time has another name or kind now: an event without a time is none
-		}
-		all = append(all, b)
+		all = append(all, e.bindSource(&from))
 	}
 	s.bindings[l] = all
 	return all
+}
+
+// bindSource returns where the rows of one source belong. Without the event's time they are of no use: it has another name or kind now.
+func (e *Engine) bindSource(from *frame.Source) binding {
+	b := binding{partition: -1, offset: -1}
+	if b.source = slices.IndexFunc(e.sources, func(to *source) bool { return to.plan.Source.Name == from.Name }); b.source < 0 {
+		return b
+	}
+	plan := e.sources[b.source].plan
+	for i, f := range from.Fields {
+		slot := event.NoSlot
+		for at := range plan.Source.Fields {
+			if known := &plan.Source.Fields[at]; known.Name == f.Name && known.Kind == f.Kind {
+				slot = event.Slot(at)
+			}
+		}
+		for _, c := range plan.Carried {
+			if c.Name == f.Name && c.Kind == f.Kind {
+				slot = c.Slot
+			}
+		}
+		switch f.Name {
+		case columnPartition:
+			b.partition = i
+		case columnOffset:
+			b.offset = i
+		}
+		b.slots = append(b.slots, slot)
+	}
+	if !slices.Contains(b.slots, plan.Source.EventTime) {
+		b.source = -1
+	}
+	return b
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -89,7 +90,7 @@ func (e *Engine) RememberLayout(description []byte) error {
 // of no use afterwards.
 func (e *Engine) Switch(plan *rules.Plan, bundle event.Offset) (*Engine, error) {
 	if e.uncut() > 0 {
-		return nil, fmt.Errorf("switch rules: %w", errUncut)
+		return nil, errors.New("switch rules: rows wait for a Cut")
 	}
 	old := map[uint64]bool{}
 	parts(e.plan, func(p uint64) { old[p] = true })
@@ -111,7 +112,6 @@ func (e *Engine) Switch(plan *rules.Plan, bundle event.Offset) (*Engine, error) 
 		return nil, err
 	}
 	next.Restore(e.position, e.watermark)
-	next.history = e.history
 	if next.stage != nil {
 		next.stage.follow(e.Upstreams())
 	}

@@ -32,7 +32,7 @@ func (p Position) String() string {
 type Upstream struct {
 	Topic     string
 	Partition Partition // -1: the topic's partitions are not known yet
-	Next      Offset    // what is below has been seen
+	Next      Position  // what is below has been seen: an offset, and the number of a row of it
 	Watermark Time      // NoTime: none yet
 	Idle      bool      // nothing has come for a while: it is not waited for
 }

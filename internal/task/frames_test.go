@@ -72,10 +72,12 @@ func (w *world) rewritten(i int) []byte {
 		h, shift := f.Header, event.Offset(0)
 		switch w.mutation {
 		case "repeats are not dropped": // they are told by other offsets than the rows that they repeat
-			if h.From < w.most.Next {
+			if h.From < w.most.Next.Offset {
 				shift = event.Offset(n+1) << 32
 			}
-			w.most.Next = max(w.most.Next, h.Next)
+			if w.most.Next.Before(h.Next) {
+				w.most.Next = h.Next
+			}
 			h.From += shift
 		case "maximum of the watermarks":
 			w.most.Watermark = max(w.most.Watermark, h.Watermark)
@@ -95,7 +97,8 @@ func encoded(f *frame.Reader, h frame.Header, shift event.Offset) []byte {
 	for f.Next() {
 		w.Add(f.Source, f.Offset+shift, f.Ordinal, f.At, f.Values)
 	}
-	return bytes.Clone(w.End(h.Next+shift, h.Watermark, h.Idle))
+	h.Next.Offset += shift
+	return bytes.Clone(w.End(h.Next, h.Watermark, h.Idle))
 }
 
 // replayFrames sends what a replay would send if its frames were not dropped.

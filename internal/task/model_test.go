@@ -111,7 +111,7 @@ func (m *model) take(f *frame.Reader) {
 			m.alerting = append(m.alerting, row)
 		}
 	}
-	u.next, u.watermark, u.idle, u.everIdle = max(u.next, h.Next), max(u.watermark, h.Watermark), h.Idle, u.everIdle || h.Idle
+	u.next, u.watermark, u.idle, u.everIdle = max(u.next, h.Next.Offset), max(u.watermark, h.Watermark), h.Idle, u.everIdle || h.Idle
 	m.sawIdle = m.sawIdle || h.Idle
 	m.raise()
 }
