@@ -105,17 +105,35 @@ func plansOf(sets []*rules.Set, topic string) (plans []*rules.Plan) {
 
 // newFlow makes the flow of a seed.
 func newFlow(all [][]*rules.Set, seed uint64, eager bool) *flow {
-	f := &flow{nature: newNature(seed)}
-	f.eager = eager
-	n := f.script.IntN(len(flowLayouts))
-	l, targets := &flowLayouts[n], map[string][]*world{}
-	start := Start{From: FromEarliest}
-	if f.script.IntN(3) == 0 {
-		start = Start{WarmUp: time.Duration(1+f.script.IntN(20)) * time.Second}
+	n := newNature(seed)
+	n.eager = eager
+	f := flowOf(all, n.script.IntN(len(flowLayouts)), n)
+	for _, s := range f.all() {
+		s.sameRules = eager && seed%2 == 0
 	}
+	if n.script.IntN(3) == 0 {
+		start := Start{WarmUp: time.Duration(1+n.script.IntN(20)) * time.Second}
+		for range 15 {
+			f.sources[0].produce()
+			f.sources[1].produce()
+		}
+		for _, s := range f.all() {
+			s.start = start
+		}
+	}
+	for _, s := range f.all() {
+		s.own = s.instance()
+	}
+	return f
+}
+
+// flowOf makes a flow without instances.
+func flowOf(all [][]*rules.Set, n int, shared *nature) *flow {
+	f := &flow{nature: shared}
+	l, targets := &flowLayouts[n], map[string][]*world{}
 	add := func(topics []string, i int) *simulation {
 		w := newWorld(plansOf(all[n], topics[i]), 0)
-		w.nature, w.topic, w.start, w.targets, w.evicts = f.nature, topics[i], start, targets, true
+		w.nature, w.topic, w.targets, w.evicts = f.nature, topics[i], targets, true
 		for j, topic := range topics {
 			if topic == topics[i] {
 				w.parts++
@@ -126,7 +144,7 @@ func newFlow(all [][]*rules.Set, seed uint64, eager bool) *flow {
 		}
 		w.parts--
 		w.value = w.sale
-		return &simulation{world: w, sameRules: eager && seed%2 == 0, actions: flowActions, left: 40}
+		return &simulation{world: w, actions: flowActions, left: 40}
 	}
 	for i := range l.sources {
 		f.sources = append(f.sources, add(l.sources, i))
@@ -136,15 +154,6 @@ func newFlow(all [][]*rules.Set, seed uint64, eager bool) *flow {
 		s.left = 0
 		f.stages = append(f.stages, s)
 		targets[s.topic] = append(targets[s.topic], s.world)
-	}
-	if start.WarmUp > 0 {
-		for range 15 {
-			f.sources[0].produce()
-			f.sources[1].produce()
-		}
-	}
-	for _, s := range f.all() {
-		s.own = s.instance()
 	}
 	return f
 }

@@ -105,5 +105,6 @@ func (t *Task) pause(ctx context.Context, wait time.Duration) error {
 		return err
 	}
 	t.observe()
+	t.update(func(s *Status) { s.Progress = t.o.Now() }) // it waits for others, it is not stuck
 	return nil
 }

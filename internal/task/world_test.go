@@ -287,6 +287,9 @@ func (p *port) Open(_ context.Context, from event.Offset) (Feed, error) {
 }
 
 func (p *port) Trim(_ context.Context, before event.Offset) error {
+	if p.w.chance("not deleted", 0.2) {
+		return errFault
+	}
 	p.w.earliest = max(p.w.earliest, before)
 	return nil
 }
