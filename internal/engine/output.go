@@ -23,7 +23,7 @@ func (o *Output) Reset() {
 	o.Alerts, o.DeadLetters, o.Panics, o.Frames, o.arena = o.Alerts[:0], o.DeadLetters[:0], o.Panics[:0], o.Frames[:0], o.arena[:0]
 }
 
-// Bytes returns how much the alerts take.
+// Bytes returns how much the alerts and the frames take.
 func (o *Output) Bytes() int { return len(o.arena) }
 
 // Alert is one record for the alerts topic, or, of a rule in shadow mode, for the shadow topic.

@@ -18,11 +18,35 @@
 // and is a step of its own. It is written in the same transaction as the X at which it stands, and applied only when that is committed, so
 // a replay finds it exactly where it was applied the first time.
 //
+// # Where a task begins
+//
+// The first start decides where the output begins, and how far before that contexts are built (Options.Start); both are in the first journal
+// entry. What lies between is history: it is stepped and committed like the rest, and gives neither alerts nor dead letters.
+//
+// # Stages
+//
+// A task whose plan has routes sends rows of its events on, as frames, to the tasks of stages, which see them by another key. Frames go into
+// the transaction of X, those of rules that are replaced into that of the journal entry which replaces them: so each row is in a stage's log
+// once, or with delivery at least once ([Options].Eager) at least once. Those of a replay are dropped. Each second the task marks how far it
+// has come, and whether it is idle: its log has come to its end, as the broker says, and nothing has come for two seconds. When frames are cut
+// and marked may depend on the clock, since the stage's log records it; nothing else may. [Pace] holds back a task that is far ahead.
+//
+// A task of a stage steps frames. It activates rules at the first frame that names higher ones, before that frame and without a journal
+// entry: the log says where. What it has seen of each task that sends to it belongs to its position, like the watermark, and is captured
+// with it at the start of a sweep. It begins at the earliest record, and deletes what no replay reads again ([Log].Trim), one deletion
+// behind its checkpoints.
+//
 // # Commits and sweeps
 //
 // Contexts are written only between commits, as they stand at a committed X. A sweep notes what is dirty and where the task stands when it
 // begins, writes a chunk after each commit, and flips the checkpoint's meta to the noted position when all is written. A context that was
 // written later than noted holds more than the meta says; it carries its own position, and a replay skips what it holds.
+//
+// # Simulation
+//
+// The tests run this code through random schedules of one task (sim_test.go) and of sources with stages (flow_test.go) in a world whose
+// Kafka, store and clock are made up, with every fault that those can have, and hold what can be read in the end against one uninterrupted
+// evaluation. Each part of the protocol has a mutation that takes it away, and which must show.
 //
 // # Concurrency
 //
