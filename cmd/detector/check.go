@@ -60,12 +60,34 @@ func (g *global) writeCosts(p *app.Project) error {
 	}
 	w := g.table()
 	fmt.Fprintf(w, "RULE\tKEY\tBYTES PER KEY\tMODE\n")
+	through := 0
 	for _, c := range costs {
+		if c.Through != "" {
+			through++
+		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", c.Rule, c.Keyspace, c.Bytes, c.Mode)
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := g.writeThrough(costs, through); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintf(g.out, "\n%d rules in %d files, no problems. Bytes of a key with %d events; what rules share is counted for each.\n", len(costs), len(p.Files), app.CostSamples)
 	return err
+}
+
+// writeThrough tells of the rules whose events go through a topic of our own: each event is written and read once more for it.
+func (g *global) writeThrough(costs []app.RuleCost, n int) error {
+	if n == 0 {
+		return nil
+	}
+	w := g.table()
+	fmt.Fprintf(w, "\nRULE\tTHROUGH TOPIC, BECAUSE ITS KEY DOES NOT HOLD THE SOURCE'S\n")
+	for _, c := range costs {
+		if c.Through != "" {
+			fmt.Fprintf(w, "%s\t%s\n", c.Rule, c.Through)
+		}
+	}
+	return w.Flush()
 }

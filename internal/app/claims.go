@@ -108,9 +108,9 @@ func (s *Service) awaitStart(ctx context.Context, claim *kafka.Claim) (start tas
 
 func (s *Service) producerOf(claim *kafka.Claim) task.Producer {
 	if s.config.ExactlyOnce {
-		return &exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition)}
+		return &exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition), registry: s.registry}
 	}
-	return &atLeastOnce{client: s.client, exactlyOnce: exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition)},
+	return &atLeastOnce{client: s.client, exactlyOnce: exactlyOnce{claim: claim, t: s.client.NewTransaction(claim.Topic, claim.Partition), registry: s.registry},
 		p: s.client.NewProducer(), journal: s.config.JournalTopic()}
 }
 

@@ -16,6 +16,7 @@ type RuleCost struct {
 	Rule     string `json:"rule"`
 	Mode     string `json:"mode"`
 	Keyspace string `json:"keyspace"` // empty: the rule is disabled
+	Through  string `json:"through"`  // the topic through which its events come, because its key is not their records'; empty: none
 	Bytes    int    `json:"bytes_per_key"`
 }
 
@@ -41,6 +42,9 @@ func (p *Project) Costs() ([]RuleCost, error) {
 			continue
 		}
 		costs[i].Keyspace = r.Keyspace.Name
+		if r.Plan.Stage != nil {
+			costs[i].Through = r.Plan.Topic
+		}
 		type cell struct {
 			keyspace *rules.Keyspace
 			index    int

@@ -108,6 +108,9 @@ func TestEveryMetricIsFilled(t *testing.T) {
 		var missing []string
 		for _, d := range telemetry.Table() {
 			name := d.Name
+			if strings.HasPrefix(name, "insolite_stage_") {
+				continue // see TestStageComesAndGoes
+			}
 			if d.Type == telemetry.TypeHistogram {
 				name += "_count"
 			}

@@ -171,15 +171,27 @@ func messages(from []task.Message) []kafka.Message {
 	return to
 }
 
+// sent counts the frames among messages that were handed over.
+func sent(r *telemetry.Registry, all []task.Message) {
+	for i := range all {
+		if m := &all[i]; m.Pinned {
+			r.Counter(telemetry.FramesSent, m.Topic).Inc()
+			r.Counter(telemetry.FrameBytesSent, m.Topic).Add(len(m.Value))
+		}
+	}
+}
+
 // exactlyOnce is a task's producer with transactions.
 type exactlyOnce struct {
-	claim *kafka.Claim
-	t     *kafka.Transaction
+	claim    *kafka.Claim
+	t        *kafka.Transaction
+	registry *telemetry.Registry
 }
 
 func (p *exactlyOnce) Init(ctx context.Context) error { return p.t.Init(ctx) }
 
 func (p *exactlyOnce) Send(ctx context.Context, m []task.Message) error {
+	sent(p.registry, m)
 	return p.t.Send(ctx, messages(m)...)
 }
 
@@ -217,6 +229,7 @@ func (p *atLeastOnce) Send(ctx context.Context, m []task.Message) error {
 		p.steers = true
 		return p.exactlyOnce.Send(ctx, m)
 	}
+	sent(p.registry, m)
 	_, err := p.p.Produce(ctx, messages(m)...)
 	return err
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -207,6 +208,20 @@ func TestStageComesAndGoes(t *testing.T) {
 		if st.Topic == servedTopic && st.Recoveries > 0 {
 			t.Errorf("%s/%d was interrupted", st.Topic, st.Partition)
 		}
+	}
+	for _, m := range []string{`sent_rows_total{topic="pays"}`, `sent_frames_total{topic="seen.by.shop.1"}`, `sent_bytes_total{topic="seen.by.shop.1"}`, `unsent_rows_total{source="pay"}`} {
+		s.until(m, func() (string, bool) {
+			s.pay("ann", fmt.Sprint(time.Now()), 1)
+			s.pay("eve", "", 1, func(m *kafka.Message, at *time.Time) {
+				m.Value = fmt.Appendf(nil, `{"at":%q,"type":"pay","who":"eve","id":"%d","amount":1}`, at.UTC().Format(time.RFC3339Nano), at.UnixNano())
+			})
+			_, text := s.admin("/metrics")
+			_, value, found := strings.Cut(text, "insolite_stage_"+m+" ")
+			return text, found && value[0] != '0'
+		})
+	}
+	if _, text := s.admin("/metrics"); !strings.Contains(text, `insolite_stage_repeated_rows_total{topic="seen.by.shop.1"} 0`) {
+		t.Error("rows are dropped as repeated")
 	}
 }
 

@@ -35,6 +35,8 @@ func Grants(c *config.Config) []Grant {
 		Grant{Resource: "topic", Name: c.DeadLetters, Operations: blind, Why: "records that are no events are written"},
 		Grant{Resource: "topic", Name: c.JournalTopic(), Operations: own, Why: "what a recovery needs is written, and read by it"},
 		Grant{Resource: "topic", Name: c.BundlesTopic(), Operations: own, Why: "rules are published, and followed"},
+		Grant{Resource: "topic", Name: c.App + ".by.", Prefixed: true, Operations: []string{"Create", "Delete", "DescribeConfigs", "Read", "Write"},
+			Why: "rules whose group_by does not hold their source's key send rows through topics of their own, which are read, and trimmed"},
 		Grant{Resource: "group", Name: c.App, Operations: []string{"Read"}, Why: "instances share the partitions, and commit"},
 		Grant{Resource: "transactional-id", Name: c.App + "/", Prefixed: true, Operations: []string{"Write"}, Why: "each task has a transactional producer"},
 		Grant{Resource: "cluster", Operations: []string{"IdempotentWrite"}, Why: "brokers before 2.8 want it of producers without transactions"},
@@ -72,7 +74,7 @@ func shell(s string) string {
 func (p *patient) acls(ctx context.Context) {
 	asked, untold, failed := 0, []string{}, false
 	for _, g := range Grants(p.Config) {
-		if g.Resource == "transactional-id" || g.Resource == "cluster" || g.Redrive {
+		if g.Resource == "transactional-id" || g.Resource == "cluster" || g.Redrive || g.Prefixed {
 			continue
 		}
 		name := strings.TrimSpace(g.Resource + " " + g.Name)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"insolite/context/window"
@@ -37,6 +39,30 @@ func (p *patient) topics(ctx context.Context) {
 	}{{c.Alerts, kept}, {c.ShadowTopic(), kept}, {c.DeadLetters, kept}, {c.JournalTopic(), journal}, {c.BundlesTopic(), bundles}} {
 		p.own(ctx, own.name, own.problem)
 	}
+	if p.Set == nil {
+		return
+	}
+	for _, plan := range p.Set.Plans {
+		if plan.Stage != nil {
+			p.own(ctx, plan.Topic, stage)
+			p.mayTrim(ctx, plan.Topic)
+		}
+	}
+}
+
+// mayTrim sees whether old rows may be deleted; where the brokers don't tell, a task does when it tries.
+func (p *patient) mayTrim(ctx context.Context, topic string) {
+	allowed, told, err := p.client.Allowed(ctx, kafka.TopicResource, topic)
+	if err == nil && told && len(allowed) > 0 && !slices.Contains(allowed, "Delete") {
+		p.warn(topic, "the login may not delete from it, so that rows stay which nobody needs, and it grows without end", "allow it Delete (see `detector doctor --acls`), or delete old records yourself")
+	}
+}
+
+func stage(t *kafka.Topic) (message, cure string) {
+	if !t.Keeps {
+		return "it loses rows that its tasks may not have read", "set its cleanup.policy to delete, and its retention.ms and retention.bytes to -1"
+	}
+	return "", ""
 }
 
 func (p *patient) own(ctx context.Context, name string, problem func(*kafka.Topic) (message, cure string)) {
@@ -56,7 +82,7 @@ func (p *patient) own(ctx context.Context, name string, problem func(*kafka.Topi
 	switch {
 	case message == "":
 		p.ok(name, "%d partitions, %s", t.Partitions, keeps(t))
-	case name == p.Config.JournalTopic() || name == p.Config.BundlesTopic():
+	case name == p.Config.JournalTopic() || name == p.Config.BundlesTopic() || strings.HasPrefix(name, p.Config.App+".by."):
 		p.fail(name, message, cure)
 	default:
 		p.warn(name, message, cure)

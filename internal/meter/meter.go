@@ -32,13 +32,14 @@ type Meter struct {
 	decoded          [3]*telemetry.Count // fast, generic, failed
 	passed           [2]*telemetry.Count // tombstones, unmatched
 	replayed         *telemetry.Count
-	refused          []*telemetry.Count // in the order of Counts.Refused
+	rows             [2]*telemetry.Count // sent, repeated
+	refused          []*telemetry.Count  // in the order of Counts.Refused
 	sources          map[string]*source
 	rules            map[string]*rule
 	spaces           map[string]*space
 }
 
-type source struct{ events, ahead, late, duplicates, wrongKey *telemetry.Count }
+type source struct{ events, ahead, late, duplicates, wrongKey, unsent *telemetry.Count }
 
 type rule struct {
 	skipped, matched, notMatched, insufficientData, missingField, excepted, suppressed, alerted, panicked *telemetry.Count
@@ -75,6 +76,7 @@ func (m *Meter) Observe(e *engine.Engine) {
 	m.decoded[0].N, m.decoded[1].N, m.decoded[2].N = c.Fast, c.Generic, c.Malformed
 	m.passed[0].N, m.passed[1].N = c.Tombstones, c.Unmatched
 	m.replayed.N = e.Replayed()
+	m.rows[0].N, m.rows[1].N = c.RowsSent, c.RowsRepeated
 	for i := range c.Refused {
 		if i == len(m.refused) {
 			m.refused = append(m.refused, m.local.Counter(telemetry.DeadLetters, c.Refused[i].Stage, c.Refused[i].Reason))
@@ -85,7 +87,7 @@ func (m *Meter) Observe(e *engine.Engine) {
 		s := &c.Sources[i]
 		to := m.source(s.Source.Name)
 		to.events.N, to.ahead.N, to.late.N = s.Events-s.TooFar-s.Late, s.TooFar, s.Late
-		to.duplicates.N, to.wrongKey.N = s.Duplicates, s.WrongKey
+		to.duplicates.N, to.wrongKey.N, to.unsent.N = s.Duplicates, s.WrongKey, s.Unsent
 	}
 	for i := range c.Rules {
 		m.rule(c.Rules[i].Rule).set(&c.Rules[i])
@@ -120,6 +122,7 @@ func (m *Meter) open(e *engine.Engine) {
 	}
 	m.passed[0], m.passed[1] = l.Counter(telemetry.Tombstones, m.topic), l.Counter(telemetry.Unmatched, m.topic)
 	m.replayed = l.Counter(telemetry.ReplayedRecords, m.topic)
+	m.rows[0], m.rows[1] = l.Counter(telemetry.RowsSent, m.topic), l.Counter(telemetry.RowsRepeated, m.topic)
 }
 
 func (m *Meter) space(name string) *space {
@@ -153,7 +156,7 @@ func (m *Meter) source(name string) *source {
 	s := m.sources[name]
 	if s == nil {
 		count := func(id telemetry.ID) *telemetry.Count { return m.local.Counter(id, name) }
-		s = &source{count(telemetry.Events), count(telemetry.EventsAhead), count(telemetry.EventsLate), count(telemetry.EventsDuplicate), count(telemetry.WrongKey)}
+		s = &source{count(telemetry.Events), count(telemetry.EventsAhead), count(telemetry.EventsLate), count(telemetry.EventsDuplicate), count(telemetry.WrongKey), count(telemetry.RowsUnsent)}
 		m.sources[name] = s
 	}
 	return s

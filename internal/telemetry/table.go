@@ -25,6 +25,11 @@ const (
 	Watermark
 	BundleNumber
 	JournalNumber
+	RowsSent
+	RowsRepeated
+	RowsUnsent
+	FramesSent
+	FrameBytesSent
 	RuleOutcomes
 	RuleSets
 	Alerts
@@ -109,6 +114,12 @@ var table = [ids]Def{
 	Watermark:       {"insolite_engine_watermark_seconds", TypeGauge, "The task's watermark as a Unix time; NaN before the first event.", perTask},
 	BundleNumber:    {"insolite_engine_bundle_number", TypeGauge, "Number of the bundle of rules that the task runs.", perTask},
 	JournalNumber:   {"insolite_engine_journal_number", TypeGauge, "Number of the last journal entry that the task applied.", perTask},
+
+	RowsSent:       {"insolite_stage_sent_rows_total", TypeCounter, "Rows of events sent on, by the topic that they were read from, because a rule's key is not that of the records; again after a transaction that failed.", perTopic},
+	RowsRepeated:   {"insolite_stage_repeated_rows_total", TypeCounter, "Rows of a stage's topic that had been seen before, and were dropped: with delivery at least once, what was sent again after a crash.", perTopic},
+	RowsUnsent:     {"insolite_stage_unsent_rows_total", TypeCounter, "Events that were not sent on, because a field of the key was missing, by each stage.", []string{"source"}},
+	FramesSent:     {"insolite_stage_sent_frames_total", TypeCounter, "Records sent to the topic of a stage; each has rows of many events, or none and tells how far its task has come.", perTopic},
+	FrameBytesSent: {"insolite_stage_sent_bytes_total", TypeCounter, "Bytes of the records sent to the topic of a stage, before compression.", perTopic},
 
 	RuleOutcomes: {"insolite_rules_outcomes_total", TypeCounter, "Evaluations of a rule by outcome: matched, not_matched, insufficient_data, missing_field, excepted, suppressed, alerted or panicked. A matched one is also excepted, suppressed or alerted.", []string{"rule", "outcome"}},
 	RuleSets:     {"insolite_rules_loads_total", TypeCounter, "Sets of rules read after a change, by result: accepted or refused. A refused one leaves the running set as it is.", []string{"result"}},
