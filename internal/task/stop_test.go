@@ -11,6 +11,7 @@ import (
 
 	"insolite/context/checkpoint"
 	"insolite/ingest"
+	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/rules"
 )
@@ -190,4 +191,28 @@ func TestAFullStorePauses(t *testing.T) {
 			t.Errorf("the alerts are others than expected: %v", err)
 		}
 	})
+}
+
+// asking asks the task to stop as soon as it is live.
+type asking struct{ stop context.CancelFunc }
+
+func (asking) Stepped(*engine.Engine) {}
+func (asking) Left(*engine.Engine)    {}
+func (a asking) Did(w Work) {
+	if w.Kind == Recovered {
+		a.stop()
+	}
+}
+
+// A task that is asked to stop at the moment in which it becomes live stops in order: what it has replayed is in a checkpoint afterwards.
+func TestStoppedWhenLive(t *testing.T) {
+	s, _, _ := halfway(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.own.o.Observer = asking{cancel}
+	if err := s.own.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if y := s.store.state.meta.Y; y.Offset < s.x {
+		t.Errorf("the checkpoint is at %v, below %d", y, s.x)
+	}
 }
