@@ -47,7 +47,9 @@ func newBacktest(g *global) *cobra.Command {
 			"PATHs are rule files or folders in place of those that the configuration names.\n\n" +
 			"A file holds one event a line, as JSON. One file is taken in its own order; several are merged by event time, equal times in the order of\n" +
 			"the arguments. A line's number, from 0, is its offset in partition 0. Files have no timestamps beside the event times, so max_ahead does not\n" +
-			"apply. With --topic the records come from Kafka, each partition as a task of its own, one after the other, up to where they end now.\n\n" +
+			"apply. With --topic the records come from Kafka, each partition as a task of its own, one after the other, up to where they end now. Where a\n" +
+			"rule is by another key than its source's, partitions are read together instead, merged by the records' timestamps: about the order in which\n" +
+			"the rule would have seen them live.\n\n" +
 			"--alerts writes the records that `detector run` would have put on the alerts topic, to the byte, in order of emission; rules in shadow mode\n" +
 			"are counted only. With --from and --to, alerts outside are neither written nor counted, but all events build context.",
 		Example: "  detector backtest --input payment.made=payments.ndjson\n" +
@@ -189,12 +191,7 @@ func (j *backtestJob) readTopics(ctx context.Context, client *kafka.Client, part
 	for _, p := range parts {
 		j.all += int64(p.until - p.from)
 	}
-	for _, p := range parts {
-		if err := j.runner.Partition(p.Topic, p.Partition, p.records(ctx, client, j.advance), j.emit(ctx)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return j.runner.Partitions(toRead(ctx, client, parts, j.advance), j.emit(ctx))
 }
 
 // advance notes how much more has been read.

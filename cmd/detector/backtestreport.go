@@ -20,6 +20,7 @@ type backtestReport struct {
 	Duplicates uint64         `json:"duplicates"` // of these, whose id was seen before, once for each key that rules group by
 	Dead       uint64         `json:"dead_letters"`
 	Unmatched  uint64         `json:"unmatched"` // of no declared source, or without a value
+	Unsent     uint64         `json:"unsent"`    // without a field by which rules of another key than the source's group, once for each such key
 	Alerts     uint64         `json:"alerts"`
 	Rules      []ruleReport   `json:"rules"`
 	Keys       []keyReport    `json:"top_keys"`
@@ -105,14 +106,11 @@ func (r *backtestReport) deadLetter(d *engine.DeadLetter) {
 func (r *backtestReport) count(set *rules.Set, tasks []*engine.Engine, topics []string) {
 	for _, t := range tasks {
 		c := t.Counts()
-		r.Records += c.Records
-		r.Dead += c.Malformed
-		r.Unmatched += c.Unmatched + c.Tombstones
+		if t.Plan().Stage == nil { // a stage sees the same events again
+			r.countSources(c)
+		}
 		for _, s := range c.Sources {
-			r.Events += s.Events
-			r.Late += s.Late
 			r.Duplicates += s.Duplicates
-			r.Dead += s.TooFar
 		}
 		for _, x := range c.Rules {
 			rule := r.rule(x.Rule)
@@ -145,6 +143,18 @@ func (r *backtestReport) count(set *rules.Set, tasks []*engine.Engine, topics []
 	r.rank()
 }
 
+func (r *backtestReport) countSources(c *engine.Counts) {
+	r.Records += c.Records
+	r.Dead += c.Malformed
+	r.Unmatched += c.Unmatched + c.Tombstones
+	for _, s := range c.Sources {
+		r.Events += s.Events
+		r.Late += s.Late
+		r.Unsent += s.Unsent
+		r.Dead += s.TooFar
+	}
+}
+
 // rank finds the keys with most alerts and the reasons of most dead letters.
 func (r *backtestReport) rank() {
 	for key, byRule := range r.keys {
@@ -172,6 +182,9 @@ func (r *backtestReport) tell(w io.Writer, p paint) error {
 		thousands(r.Late), count(r.Duplicates, "duplicate"), count(r.Dead, "dead letter"))
 	if r.Unmatched > 0 {
 		fmt.Fprintf(w, "%s of no declared source\n", count(r.Unmatched, "record"))
+	}
+	if r.Unsent > 0 {
+		fmt.Fprintf(w, "%s without a field that a rule by another key groups by\n", count(r.Unsent, "event"))
 	}
 	fmt.Fprintf(w, "%s\n\n", p.bold(fmt.Sprintf("%s for %s", count(r.Alerts, "alert"), count(len(r.keys), "key"))))
 	table := newGrid("RULE", "MODE", ">ALERTS", ">KEYS", ">EVALUATED", ">SUPPRESSED", ">EXCEPTED", ">UNKNOWN")

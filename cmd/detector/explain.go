@@ -156,7 +156,7 @@ func (j *explainJob) explainTopic(ctx context.Context, client *kafka.Client, r *
 	if i < 0 {
 		return nil, invalid("%s has no partition %d; it has %d, from 0", topics[0], j.partition, len(parts))
 	}
-	return r.ExplainPartition(topics[0], parts[i].Partition, parts[i].records(ctx, client, func(int) {}), event.Offset(j.offset))
+	return r.ExplainPartition(toRead(ctx, client, parts, func(int) {}), parts[i].Partition, event.Offset(j.offset))
 }
 
 // ended says what a rule made of an event, in a sentence.

@@ -174,6 +174,15 @@ func (p partition) records(ctx context.Context, c *kafka.Client, read func(int))
 	}
 }
 
+// toRead are partitions as a backtest takes them; read is told how many records are read.
+func toRead(ctx context.Context, c *kafka.Client, parts []partition, read func(int)) []backtest.Partition {
+	var all []backtest.Partition
+	for _, p := range parts {
+		all = append(all, backtest.Partition{Topic: p.Topic, Partition: p.Partition, Records: p.records(ctx, c, read)})
+	}
+	return all
+}
+
 // passedOver names the topics among these that no enabled rule reads.
 func passedOver(set *rules.Set, topics []string) []string {
 	var none []string

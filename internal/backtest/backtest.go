@@ -8,7 +8,9 @@
 // have no timestamps beside the event times, so max_ahead does not apply, and lateness is judged by event times alone. The inputs share one
 // time: what one of them shows to have passed has passed for all.
 //
-// [Runner.Partition] does the same with the records of a topic's partition, which have their own timestamps; each partition has its own time.
+// Rules by another key than their source's run behind stages, as they do live, in the order in which the records are stepped.
+//
+// [Runner.Partitions] does the same with the records of topics, which have their own timestamps; each partition has its own time.
 // [Runner.ExplainFile] and [Runner.ExplainPartition] tell what becomes of a single record after all before it.
 package backtest
 
@@ -19,6 +21,7 @@ import (
 
 	"insolite/ingest"
 	"insolite/ingest/replay"
+	"insolite/internal/chain"
 	"insolite/internal/diag"
 	"insolite/internal/engine"
 	"insolite/internal/event"
@@ -37,13 +40,14 @@ type Input struct {
 	Lines io.Reader
 }
 
-// Runner is the state of all tasks, one a topic.
+// Runner is the state of all tasks.
 type Runner struct {
 	set     *rules.Set
 	options Options
-	engines map[string]*engine.Engine // of files, by topic; those that an enabled rule reads
-	tasks   []*engine.Engine          // all of them, in the order in which they began
+	files   *chain.Chain     // of the files' topics
+	tasks   []*engine.Engine // all, those of files first
 	out     engine.Output
+	batch   ingest.Batch
 }
 
 // New returns a runner at the beginning of time.
@@ -51,21 +55,17 @@ func New(set *rules.Set, o Options) (*Runner, error) {
 	if o.BatchMax <= 0 {
 		o.BatchMax = batchMax
 	}
-	r := &Runner{set: set, options: o, engines: map[string]*engine.Engine{}}
-	for _, p := range set.Plans {
-		e, err := engine.New(p, engine.Options{Files: true})
-		if err != nil {
-			return nil, err
-		}
-		r.engines[p.Topic] = e
-		r.tasks = append(r.tasks, e)
+	c, err := chain.New(set, chain.Options{Files: true})
+	if err != nil {
+		return nil, err
 	}
-	return r, nil
+	return &Runner{set: set, options: o, files: c, tasks: slices.Clone(c.Tasks())}, nil
 }
 
 const batchMax = 1024
 
-// Tasks returns the engines: those of the files' topics that enabled rules read, then those of the partitions.
+// Tasks returns the engines: those of the files' topics that enabled rules read and of the stages behind them, then those of the partitions and of
+// the stages behind these.
 func (r *Runner) Tasks() []*engine.Engine { return r.tasks }
 
 // Until lets time pass up to t in every task, as an event of that time would; what comes later than that is to be below nobody's watermark.
@@ -75,8 +75,15 @@ func (r *Runner) Until(t event.Time) {
 	}
 }
 
-// Engine returns the engine of a topic; nil when no enabled rule reads it.
-func (r *Runner) Engine(topic string) *engine.Engine { return r.engines[topic] }
+// Engine returns the engine of the files of a topic; nil when no enabled rule reads it.
+func (r *Runner) Engine(topic string) *engine.Engine {
+	for _, e := range r.files.Tasks() {
+		if e.Plan().Topic == topic {
+			return e
+		}
+	}
+	return nil
+}
 
 // Files finds out what the inputs hold.
 func (r *Runner) Files(inputs []Input) ([]replay.File, error) {
@@ -114,28 +121,16 @@ func (r *Runner) Topic(name string) (string, error) {
 // topics that no enabled rule reads are passed over. Run may be called again with later files.
 func (r *Runner) Run(files []replay.File, emit func(*engine.Output) error) error {
 	return replay.Read(files, replay.Options{BatchMax: r.options.BatchMax}, func(_ int, b *ingest.Batch) error {
-		e := r.engines[b.Topic]
-		if e == nil {
+		if !r.files.Reads(b.Topic, 0) {
 			return nil
 		}
 		r.out.Reset()
-		if err := e.Step(b, &r.out); err != nil {
+		if err := r.files.Step(b, &r.out); err != nil {
 			return err
 		}
-		r.share(e)
+		if now := r.files.Now(b.Topic, 0); now != event.NoTime {
+			r.files.Pass(now)
+		}
 		return emit(&r.out)
 	})
-}
-
-// share lets all tasks know how much time has passed in one.
-func (r *Runner) share(e *engine.Engine) {
-	if e.Watermark() == event.NoTime {
-		return
-	}
-	now := e.Watermark().Add(e.Plan().Lateness)
-	for _, other := range r.engines {
-		if other != e {
-			other.RaiseWatermark(now.Add(-other.Plan().Lateness))
-		}
-	}
 }

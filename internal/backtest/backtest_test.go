@@ -21,7 +21,7 @@ sources:
     key: customer
     time: {field: at, unit: s}
     lateness: 10s
-    fields: {at: time, customer: string}
+    fields: {at: time, customer: string, shop: {type: string, optional: true}}
   login:
     topic: logins
     key: user
@@ -46,6 +46,11 @@ rules:
 `
 
 func runner(t *testing.T, o Options) *Runner {
+	t.Helper()
+	return runnerOf(t, ruleFile, o)
+}
+
+func runnerOf(t *testing.T, ruleFile string, o Options) *Runner {
 	t.Helper()
 	c, list := config.Load("insolite.yaml", config.Options{
 		Env:      func(string) (string, bool) { return "", false },

@@ -1,62 +1,160 @@
 package backtest
 
 import (
-	"fmt"
 	"iter"
 
 	"insolite/ingest"
+	"insolite/internal/chain"
 	"insolite/internal/engine"
 	"insolite/internal/event"
 )
 
-// Partition steps the records of one partition of a topic, as `run` does, and gives what comes of it to emit. Each partition is a task of its
-// own: call it for one after the other. A topic that no enabled rule reads has no tasks, and nothing comes of it.
-func (r *Runner) Partition(topic string, p event.Partition, records iter.Seq2[ingest.Record, error], emit func(*engine.Output) error) error {
-	e, err := r.task(topic, p)
-	if e == nil {
+// Partition is one partition of a topic, with what is to be read of it.
+type Partition struct {
+	Topic     string
+	Partition event.Partition
+	Records   iter.Seq2[ingest.Record, error]
+}
+
+// Partitions steps the records of all partitions that a backtest is of, as `run` does, and gives what comes of it to emit. Each is a task of its
+// own, one after the other. Those of topics of which a rule by another key than the source's wants events meet at its stage, so they are stepped
+// after the others and together, in the order of the records' timestamps: about that in which the stage would have seen them. Topics that no
+// enabled rule reads are passed over.
+func (r *Runner) Partitions(parts []Partition, emit func(*engine.Output) error) error {
+	c, err := r.chainOf(parts)
+	if err != nil {
 		return err
 	}
-	return r.batches(topic, p, records, func(b *ingest.Batch) error {
+	step := func(b *ingest.Batch) error {
 		r.out.Reset()
-		if err := e.Step(b, &r.out); err != nil {
+		if err := c.Step(b, &r.out); err != nil {
 			return err
 		}
 		return emit(&r.out)
-	})
+	}
+	var meet []Partition
+	for _, p := range parts {
+		switch plan := r.set.Plan(p.Topic); {
+		case plan == nil:
+		case len(plan.Routes) > 0:
+			meet = append(meet, p)
+		default:
+			if err := r.merge([]Partition{p}, c, step); err != nil {
+				return err
+			}
+		}
+	}
+	return r.merge(meet, c, step)
 }
 
-// task makes the engine of a partition; nil when no enabled rule reads the topic.
-func (r *Runner) task(topic string, p event.Partition) (*engine.Engine, error) {
-	plan := r.set.Plan(topic)
-	if plan == nil {
-		return nil, nil
+// chainOf makes the tasks of the partitions, and those of stages.
+func (r *Runner) chainOf(parts []Partition) (*chain.Chain, error) {
+	n := map[string]int32{}
+	for _, p := range parts {
+		n[p.Topic] = max(n[p.Topic], int32(p.Partition)+1)
 	}
-	e, err := engine.New(plan, engine.Options{Partition: p})
+	c, err := chain.New(r.set, chain.Options{Partitions: func(topic string) int32 { return n[topic] }})
 	if err != nil {
-		return nil, fmt.Errorf("start partition %d of %s: %w", p, topic, err)
+		return nil, err
 	}
-	r.tasks = append(r.tasks, e)
-	return e, nil
+	r.tasks = append(r.tasks, c.Tasks()...)
+	for topic, n := range n { // those that are not read have ended
+		for p := range event.Partition(n) {
+			if !has(parts, topic, p) {
+				c.End(topic, p)
+			}
+		}
+	}
+	return c, nil
 }
 
-// batches cuts records into batches.
-func (r *Runner) batches(topic string, p event.Partition, records iter.Seq2[ingest.Record, error], handle func(*ingest.Batch) error) error {
-	b := ingest.Batch{Topic: topic, Partition: p}
-	for rec, err := range records {
-		if err != nil {
+func has(parts []Partition, topic string, p event.Partition) bool {
+	for i := range parts {
+		if parts[i].Topic == topic && parts[i].Partition == p {
+			return true
+		}
+	}
+	return false
+}
+
+// merge gives the records of partitions batch by batch in the order of their timestamps; equal ones in the order of the partitions. Each keeps its
+// own order: what has an earlier timestamp than the record before it comes directly after that.
+func (r *Runner) merge(parts []Partition, c *chain.Chain, step func(*ingest.Batch) error) error {
+	heads := make([]head, 0, len(parts))
+	defer func() {
+		for i := range heads {
+			heads[i].stop()
+		}
+	}()
+	for i := range parts {
+		heads = append(heads, head{Partition: &parts[i]})
+		h := &heads[i]
+		h.pull, h.stop = iter.Pull2(parts[i].Records)
+		if err := h.next(); err != nil {
 			return err
 		}
-		b.Records, b.Next = append(b.Records, rec), rec.Offset+1
-		if len(b.Records) < r.options.BatchMax {
-			continue
+		if h.done {
+			c.End(h.Topic, h.Partition.Partition)
 		}
-		if err := handle(&b); err != nil {
+	}
+	for {
+		i, until, all := first(heads)
+		if i < 0 {
+			return nil
+		}
+		h := &heads[i]
+		for !h.done && (all || h.record.Timestamp < until) {
+			if err := r.take(h, until, all, step); err != nil {
+				return err
+			}
+		}
+		if h.done {
+			c.End(h.Topic, h.Partition.Partition)
+		}
+	}
+}
+
+// take steps a batch of a partition: its records until that time, or all, at most as many as a batch has.
+func (r *Runner) take(h *head, until event.Time, all bool, step func(*ingest.Batch) error) error {
+	b := &r.batch
+	b.Topic, b.Partition, b.Records = h.Topic, h.Partition.Partition, b.Records[:0]
+	for !h.done && (all || h.record.Timestamp < until) && len(b.Records) < r.options.BatchMax {
+		b.Records, b.Next = append(b.Records, h.record), h.record.Offset+1
+		if err := h.next(); err != nil {
 			return err
 		}
-		b.Records = b.Records[:0]
 	}
-	if len(b.Records) == 0 {
-		return nil
+	return step(b)
+}
+
+// head is a partition and its next record.
+type head struct {
+	*Partition
+	pull   func() (ingest.Record, error, bool)
+	stop   func()
+	record ingest.Record
+	done   bool
+}
+
+func (h *head) next() error {
+	rec, err, more := h.pull()
+	h.record, h.done = rec, !more
+	return err
+}
+
+// first returns the partition that is next, and until which time it is, exclusive, or that it is for all times; -1: none is.
+func first(heads []head) (i int, until event.Time, all bool) {
+	i, all = -1, true
+	for k := range heads {
+		switch h := &heads[k]; {
+		case h.done:
+		case i < 0:
+			i = k
+		case h.record.Timestamp < heads[i].record.Timestamp:
+			i, until, all = k, heads[i].record.Timestamp, false // that one was before all others
+		case all || h.record.Timestamp+1 < until:
+			until, all = h.record.Timestamp+1, false // of equal times, the earlier partition is first
+		}
 	}
-	return handle(&b)
+	return i, until, all
 }
