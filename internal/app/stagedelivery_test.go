@@ -19,7 +19,8 @@ var stageDeployments = []struct {
 	extra string // configuration
 	run   func(r *rig)
 }{
-	{"hops", "", stagesKilled},
+	{"hops", "", func(r *rig) { stagesKilled(r, terminalRule, settledRules) }},
+	{"hops-two", "", func(r *rig) { stagesKilled(r, crossRule) }},
 	{"hops-repeats", "delivery: at_least_once\n", stagesRepeated},
 	{"hops-edits", "", stageAddedAndDropped},
 }
@@ -47,8 +48,8 @@ func TestStageDelivery(t *testing.T) {
 }
 
 // The program is killed again and again.
-func stagesKilled(r *rig) {
-	stageRig(r, terminalRule, settledRules)
+func stagesKilled(r *rig, rules ...string) {
+	stageRig(r, rules...)
 	kills := testsize.Of(0, 5)
 	end := r.loadBoth(kills*8000, 4000)
 	random := rand.New(rand.NewPCG(7, 8))

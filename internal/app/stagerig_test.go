@@ -67,6 +67,21 @@ const (
   context: {n: {agg: count, window: 1h}}
   condition: n >= 2
 `
+	// crossRule has features of three keys and two sources: its events travel two hops.
+	crossRule = `
+- id: unusual-at-a-known-terminal
+  source: payment.made
+  group_by: [customer_id]
+  where: channel != "online"
+  context:
+    usual: {agg: avg, field: amount, window: 1h, exclude_current: true, min_samples: 2}
+    seen: {by: [terminal_id], agg: count, window: 10m}
+    people: {by: [terminal_id], agg: distinct_count, field: customer_id, window: 10m, exclude_current: true}
+    settled: {by: [terminal_id], agg: sum, field: amount, source: payment.settled, window: 10m}
+    here: {by: [customer_id, terminal_id], agg: count, window: 1h}
+  condition: seen >= 3 and settled > 50 and amount > usual and people >= 2 and here >= 1
+  alert: {summary: "{amount} {usual} {seen} {people} {settled} {here}", evidence: 2}
+`
 )
 
 // stageRig is a rig with a second source and rules of stages.
@@ -228,12 +243,7 @@ func (r *rig) sourceOf(l *taskLog, sets *bundles, to *results) {
 			r.t.Fatal(err)
 		}
 	}
-	e.Cut(&out)
-	to.take(&out)
-	for i := range out.Frames {
-		f := &out.Frames[i]
-		to.sent = append(to.sent, r.rows(f.Topic, f.Partition, f.Value)...)
-	}
+	r.taken(e, &out, to)
 }
 
 // stageOf evaluates the recorded log of a stage, and notes the rows in it.
@@ -256,6 +266,7 @@ func (r *rig) stageOf(l *taskLog, sets *bundles, to *results) {
 			if err != nil {
 				r.t.Fatal(err)
 			}
+			e.Leave(&out, number)
 			if e, err = e.Switch(plan, number); err != nil {
 				r.t.Fatal(err)
 			}
@@ -265,10 +276,16 @@ func (r *rig) stageOf(l *taskLog, sets *bundles, to *results) {
 			r.t.Fatal(err)
 		}
 	}
-	to.take(&out)
+	r.taken(e, &out, to)
 }
 
-func (to *results) take(out *engine.Output) {
+// taken adds what an engine gave: alerts, and rows that go to stages.
+func (r *rig) taken(e *engine.Engine, out *engine.Output, to *results) {
+	e.Cut(out)
+	for i := range out.Frames {
+		f := &out.Frames[i]
+		to.sent = append(to.sent, r.rows(f.Topic, f.Partition, f.Value)...)
+	}
 	for _, a := range out.Alerts {
 		to.alerts = append(to.alerts, fmt.Sprintf("%s %s", a.Key, a.Value))
 	}
