@@ -39,6 +39,19 @@ func TestPlacesAndSizes(t *testing.T) {
 	}
 }
 
+// A topic that can't be looked up is an error of the send.
+func TestNoPlaceWithoutPartitions(t *testing.T) {
+	t.Parallel()
+	c := dial(t, fake(t).ListenAddrs())
+	ctx, cancel := context.WithTimeout(testContext(t), 200*time.Millisecond)
+	defer cancel()
+	p := c.NewProducer()
+	defer p.Close()
+	if _, err := p.Produce(ctx, Message{Topic: "nowhere", Key: []byte("foobar")}); err == nil {
+		t.Error("a message for a topic that is not there was taken")
+	}
+}
+
 // The caller's slice of messages may be used again before they are sent.
 func TestSendKeepsNoMessages(t *testing.T) {
 	t.Parallel()
