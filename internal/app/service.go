@@ -104,7 +104,7 @@ func (s *Service) Start(ctx context.Context) (err error) {
 			s.Stop()
 		}
 	}()
-	for _, begin := range []func(context.Context) error{s.openStore, s.connect, s.prepareTopics, s.publishRules, s.listen, s.join} {
+	for _, begin := range []func(context.Context) error{s.useStore, s.connect, s.prepareTopics, s.publishRules, s.listen, s.join} {
 		if err := begin(ctx); err != nil {
 			return err
 		}

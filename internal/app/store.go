@@ -17,7 +17,7 @@ import (
 // openLimit ends a start that waits for Redis: a supervisor sees why, and starts anew.
 const openLimit = 20 * time.Second
 
-func (s *Service) openStore(ctx context.Context) error {
+func (s *Service) useStore(ctx context.Context) error {
 	store, err := s.newStore(ctx)
 	if err != nil {
 		return err
@@ -28,16 +28,21 @@ func (s *Service) openStore(ctx context.Context) error {
 }
 
 func (s *Service) newStore(ctx context.Context) (checkpoint.Store, error) {
-	return OpenStore(ctx, s.config, func(format string, args ...any) {
+	return openStore(ctx, s.config, func(format string, args ...any) {
 		s.log.Warn("checkpoint store", "error", fmt.Sprintf(format, args...))
-	})
+	}, func(err error) { s.end(fmt.Errorf("the checkpoint store can't be used any more: %w", err)) })
 }
 
 // OpenStore opens the store that the configuration names; warn is told what an operator should know.
 func OpenStore(ctx context.Context, c *config.Config, warn func(format string, args ...any)) (checkpoint.Store, error) {
+	return openStore(ctx, c, warn, func(error) {})
+}
+
+// openStore is OpenStore; failed is told why the store can't be used any more, until it is opened anew.
+func openStore(ctx context.Context, c *config.Config, warn func(format string, args ...any), failed func(error)) (checkpoint.Store, error) {
 	r := c.State.Redis
 	if r == nil {
-		return pebble.Open(pebble.Options{Dir: c.State.Path, Log: warn})
+		return pebble.Open(pebble.Options{Dir: c.State.Path, Log: warn, Failed: failed})
 	}
 	secure, err := redisTLS(r.TLS)
 	if err != nil {

@@ -2,6 +2,8 @@ package pebble
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -139,6 +141,29 @@ func TestEveryTaskLearnsThatTheDiskFails(t *testing.T) {
 			acknowledged(t, mustOpen(t, s, checkpoint.TaskID{Partition: event.Partition(n)}), acked[n])
 		}
 		must(t, s.Close())
+	}
+}
+
+// The folder is deleted or replaced while it is in use: the store is broken, and says so once.
+func TestFolderIsAnotherOne(t *testing.T) {
+	for name, replace := range map[string]bool{"deleted": false, "replaced": true} {
+		dir, told := filepath.Join(t.TempDir(), "data"), 0
+		s, err := Open(Options{Dir: dir, MinFreeBytes: 1, Failed: func(error) { told++ }})
+		must(t, err)
+		task := mustOpen(t, s, id)
+		must(t, task.Write(t.Context(), []checkpoint.Item{at("a", 1, "A")}))
+		must(t, os.Rename(dir, dir+" before"))
+		if replace {
+			must(t, os.CopyFS(dir, os.DirFS(dir+" before")))
+		}
+		for range 2 {
+			if err := task.Write(t.Context(), []checkpoint.Item{at("a", 2, "A")}); !errors.Is(err, checkpoint.ErrDoubt) || !strings.Contains(err.Error(), "the folder is not the one that was opened") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := s.Close(); err == nil || told != 1 {
+			t.Errorf("%s: told %d times, close: %v", name, told, err)
+		}
 	}
 }
 

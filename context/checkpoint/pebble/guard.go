@@ -3,6 +3,8 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -13,6 +15,9 @@ import (
 
 // room returns ErrFull when the disk has too little free space. A file system that cannot tell is taken to have enough.
 func (s *Store) room() error {
+	if err := s.present(); err != nil {
+		return err
+	}
 	u, err := s.opts.fs.GetDiskUsage(s.opts.Dir)
 	if errors.Is(err, vfs.ErrUnsupported) {
 		return nil
@@ -22,6 +27,23 @@ func (s *Store) room() error {
 	}
 	if u.AvailBytes < s.opts.MinFreeBytes {
 		return fmt.Errorf("%w: %s has %d MiB left and needs %d; free some space, work goes on then", checkpoint.ErrFull, s.opts.Dir, u.AvailBytes>>20, s.opts.MinFreeBytes>>20)
+	}
+	return nil
+}
+
+// present breaks the store when its folder is not the one that was opened: what pebble writes goes to files that nobody finds again, or
+// among those of a copy that was put there.
+func (s *Store) present() error {
+	if s.lock == nil {
+		return nil
+	}
+	now, err := os.Stat(filepath.Join(s.opts.Dir, lockName))
+	if err == nil && !os.SameFile(s.lock, now) {
+		err = errors.New("it was replaced by another folder")
+	}
+	if err != nil {
+		s.fail(fmt.Errorf("the folder is not the one that was opened, stop the service before a copy is put there: %w", err))
+		return s.failure()
 	}
 	return nil
 }
@@ -52,6 +74,7 @@ func (s *Store) fail(err error) {
 	err = fmt.Errorf("%w: %s has failed: %w; see to the disk and start anew", checkpoint.ErrDoubt, s.opts.Dir, err)
 	if s.broken.CompareAndSwap(nil, &err) {
 		s.opts.Log("checkpoint store: %v", err)
+		s.opts.Failed(err)
 	}
 }
 

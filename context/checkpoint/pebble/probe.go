@@ -26,7 +26,7 @@ func Probe(dir, existing string) (free uint64, held bool, err error) {
 	default:
 		free = u.AvailBytes
 	}
-	lock := filepath.Join(dir, "LOCK")
+	lock := filepath.Join(dir, lockName)
 	if _, err := os.Stat(lock); errors.Is(err, fs.ErrNotExist) {
 		return free, false, nil
 	}

@@ -14,7 +14,8 @@
 // Memory is [Options.CacheBytes], two memtables of 16 MiB, and the indexes and filters of tables in use. Every write first asks the file
 // system for its free space; below [Options.MinFreeBytes] it returns checkpoint.ErrFull and writes nothing, so that a full disk pauses a
 // task instead of breaking the database. Should the disk fill up nevertheless, or fail, the store is broken until it is opened anew: the
-// write, or the next call, returns checkpoint.ErrDoubt with the cause. A failure to write pebble's manifest ends the process, which is what a
+// write, or the next call, returns checkpoint.ErrDoubt with the cause, and [Options.Failed] is told. So it is when the folder is deleted or
+// replaced while it is in use. A failure to write pebble's manifest ends the process, which is what a
 // crash does, and the next start says what is wrong.
 //
 // # Speed
@@ -44,6 +45,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -64,6 +66,7 @@ type Options struct {
 	CacheBytes   int64                            // blocks kept in memory; default 32 MiB
 	MinFreeBytes uint64                           // free disk space that writes leave; default 128 MiB
 	Log          func(format string, args ...any) // what pebble reports of its background errors; default: nothing
+	Failed       func(error)                      // told once why the store is broken, until it is opened anew; it must not call the store; default: nothing
 
 	fs       vfs.FS // tests: another file system
 	memTable uint64 // tests: a smaller memtable
@@ -76,10 +79,14 @@ const (
 	memTableBytes = 4 * checkpoint.ChunkBytesMax
 )
 
+// lockName is the file that pebble holds while the database is open.
+const lockName = "LOCK"
+
 // Store is an open database. It may be used concurrently.
 type Store struct {
 	opts   Options
 	db     *pebble.DB
+	lock   os.FileInfo           // of the lock file; nil: not on the disk
 	broken atomic.Pointer[error] // set once a write has failed
 	stuck  atomic.Bool           // pebble has given up within a write
 	use    sync.RWMutex          // held for reading by each call, for writing by Close
@@ -103,7 +110,11 @@ func Open(opts Options) (*Store, error) {
 	if opts.Log == nil {
 		opts.Log = func(string, ...any) {}
 	}
-	if opts.fs == nil {
+	if opts.Failed == nil {
+		opts.Failed = func(error) {}
+	}
+	onDisk := opts.fs == nil
+	if onDisk {
 		opts.fs = vfs.Default
 	}
 	if opts.memTable == 0 {
@@ -118,6 +129,11 @@ func Open(opts Options) (*Store, error) {
 		return nil, openError(opts.Dir, err)
 	}
 	s.db = db
+	if onDisk {
+		if s.lock, err = os.Stat(filepath.Join(opts.Dir, lockName)); err != nil {
+			return nil, errors.Join(fmt.Errorf("open checkpoint store %s: %w", opts.Dir, err), db.Close())
+		}
+	}
 	if err := errors.Join(s.checkFormat(), s.countTasks()); err != nil {
 		return nil, errors.Join(fmt.Errorf("open checkpoint store %s: %w", opts.Dir, err), db.Close())
 	}
@@ -161,7 +177,7 @@ func openError(dir string, err error) error {
 	switch {
 	case inUse(err):
 		return fmt.Errorf("open checkpoint store %s: it is in use, %s is locked: %w; stop the other instance, or give each its own state.pebble.path",
-			dir, filepath.Join(dir, "LOCK"), err)
+			dir, filepath.Join(dir, lockName), err)
 	case strings.Contains(err.Error(), "merger name"):
 		return fmt.Errorf("open checkpoint store %s: %w: %w", dir, errForeign, err)
 	case errors.Is(err, syscall.ENOSPC):
