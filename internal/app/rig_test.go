@@ -28,6 +28,8 @@ type rig struct {
 	dir     string
 	config  string
 	program string
+	wrap    []string // what runs the program; empty: nothing
+	loads   uint64   // how often events were produced: other ones each time
 	env     []string // of the program, beside the test's
 	project *Project
 	client  *kafka.Client
@@ -114,7 +116,8 @@ func (r *rig) topic() string { return r.project.Config.Sources[0].Topic }
 // start runs the program.
 func (r *rig) start(command string, flags ...string) {
 	r.t.Helper()
-	c := exec.Command(r.program, append([]string{command, "--config", r.config, "--log-level", "debug"}, flags...)...)
+	line := append(append(slices.Clone(r.wrap), r.program, command, "--config", r.config, "--log-level", "debug"), flags...)
+	c := exec.Command(line[0], line[1:]...)
 	c.Stdout, c.Stderr, c.Env = r.log, r.log, append(os.Environ(), r.env...)
 	if err := c.Start(); err != nil {
 		r.t.Fatal(err)
@@ -144,7 +147,8 @@ func (r *rig) await(limit time.Duration) error {
 // produce writes events at a pace.
 func (r *rig) produce(ctx context.Context, n int, perSecond, malformed float64) error {
 	start, _ := event.TimeOf(time.Now())
-	g, err := loadgen.New("payments", loadgen.Options{Seed: 7, Keys: 3000, Start: start, Rate: perSecond, Anomalies: 0.001, Disorder: 0.05, Late: 0.002, Malformed: malformed})
+	r.loads++
+	g, err := loadgen.New("payments", loadgen.Options{Seed: 6 + r.loads, Keys: 3000, Start: start, Rate: perSecond, Anomalies: 0.001, Disorder: 0.05, Late: 0.002, Malformed: malformed})
 	if err != nil {
 		return err
 	}

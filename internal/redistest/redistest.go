@@ -5,6 +5,7 @@
 //	s.Addr()                    // for clients
 //	s.CLI("CONFIG", "SET", ...) // what redis-cli says
 //	s.Kill(); s.Restart()       // SIGKILL; the same port and data again
+//	s.Pause(); s.Resume()       // SIGSTOP, SIGCONT
 //
 // It needs redis-server and redis-cli. Where one of them is missing the test is skipped, but fails when CI=true, so that a build server
 // cannot pass without the servers. `make deps` installs them.
@@ -22,6 +23,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -141,6 +143,19 @@ func (s *Server) Kill() {
 	}
 	<-s.done
 	s.cmd = nil
+}
+
+// Pause stops the server with SIGSTOP: it answers nothing until Resume, and then all that it was asked meanwhile.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume lets a server go on that Pause stopped.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig os.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatalf("redistest: %v: %v", sig, err)
+	}
 }
 
 // Restart starts a server that Kill ended, on its port and data, and returns when it is ready.
