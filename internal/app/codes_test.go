@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"insolite/ingest/kafka"
 	"insolite/internal/event"
 	"insolite/internal/task"
 	"insolite/internal/testsize"
@@ -144,13 +145,14 @@ func (c *coded) goesOn(after string) {
 	c.t.Logf("%s: all tasks go on within %s", after, time.Since(began).Round(time.Millisecond))
 }
 
-// untilEnd waits until everything is read and committed.
+// untilEnd waits until everything is read and committed. Where the log ends is asked of the broker: a task knows of its last fetch only.
 func (c *coded) untilEnd() {
 	c.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		done := 0
 		for _, s := range c.service.statuses() {
-			if s.Phase == task.Live && s.End >= 0 && s.Committed.Offset == s.End {
+			end, err := c.client.LastStable(c.t.Context(), kafka.TopicPartition{Topic: s.Topic, Partition: s.Partition})
+			if err == nil && s.Phase == task.Live && s.Committed.Offset == end {
 				done++
 			}
 		}
