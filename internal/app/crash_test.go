@@ -132,7 +132,7 @@ func TestReleaseHasNoCrashPoints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, trace := range []string{crash.Variable, string(crash.StopSwept), "insolite/internal/crash.At"} {
+		for _, trace := range []string{crash.Variable, crash.RecordVariable, string(crash.StopSwept), "insolite/internal/crash.At"} {
 			if got := bytes.Contains(b, []byte(trace)); got != want {
 				t.Errorf("built with the tags %q: it has %q: %v, want %v", tags, trace, got, want)
 			}

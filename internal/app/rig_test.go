@@ -18,6 +18,7 @@ import (
 	"insolite/internal/deadletter"
 	"insolite/internal/engine"
 	"insolite/internal/event"
+	"insolite/internal/journal"
 	"insolite/loadgen"
 	"insolite/rules"
 )
@@ -214,11 +215,12 @@ func (r *rig) visible(topic string) []string {
 	return lines
 }
 
-// activation is where a partition's rules became others.
+// activation is where a partition's rules became others, or a record was excluded.
 type activation struct {
-	at     event.Position
-	plan   *rules.Plan
-	bundle event.Offset
+	at       event.Position
+	plan     *rules.Plan // nil: excluded
+	bundle   event.Offset
+	excluded event.Offset
 }
 
 // expected is the output of one engine a partition, each stepping its log once, with the rules that its journal tells.
@@ -233,13 +235,21 @@ func (r *rig) expected() (alerts, dead []string) {
 		}
 		next = next[1:]
 		var out engine.Output
+		excluded := map[event.Offset]bool{}
 		for i := range records {
 			for len(next) > 0 && next[0].at.Offset <= records[i].Offset {
 				e.Restore(event.Position{Offset: next[0].at.Offset, Step: next[0].at.Step + 1}, e.Watermark())
-				if e, err = e.Switch(next[0].plan, 0); err != nil {
+				if next[0].plan == nil {
+					excluded[next[0].excluded] = true
+				} else if e, err = e.Switch(next[0].plan, 0); err != nil {
 					r.t.Fatal(err)
 				}
 				next = next[1:]
+			}
+			if excluded[records[i].Offset] {
+				out.DeadLetters = append(out.DeadLetters, engine.DeadLetter{Record: records[i], Stage: "journal", Reason: "excluded", Byte: -1,
+					Message: "the record was excluded: the process died of it again and again; look at it, correct the rule or the program, and redrive it"})
+				continue
 			}
 			if err := e.Step(&ingest.Batch{Topic: r.topic(), Records: records[i : i+1], Next: records[i].Offset + 1}, &out); err != nil {
 				r.t.Fatal(err)
@@ -274,11 +284,15 @@ func (r *rig) journalled() [][]activation {
 			r.t.Fatalf("the journal of partition %d has %d entries: %v", p, len(entries), err)
 		}
 		for _, e := range entries {
+			if e.Kind == journal.Exclude {
+				out[p] = append(out[p], activation{at: e.At, excluded: e.Excluded})
+				continue
+			}
 			plan, err := topicBundles{all, r.topic()}.Plan(r.t.Context(), e.Bundle)
 			if err != nil {
 				r.t.Fatal(err)
 			}
-			out[p] = append(out[p], activation{e.At, plan, e.Bundle})
+			out[p] = append(out[p], activation{at: e.At, plan: plan, bundle: e.Bundle})
 		}
 	}
 	return out

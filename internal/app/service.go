@@ -57,6 +57,7 @@ type Service struct {
 	wait     sync.WaitGroup
 	cleanUp  []namedStep // what Start has begun, the last one first to end
 	renewed  chan struct{}
+	turn     chan struct{} // of tasks that step what may end the process
 
 	mu         sync.Mutex
 	tasks      map[kafka.TopicPartition]*running
@@ -82,7 +83,7 @@ const (
 
 // NewService returns a service that is not started.
 func NewService(o ServiceOptions) *Service {
-	s := &Service{o: o, config: o.Project.Config, log: o.Logger, now: o.Now, registry: telemetry.New(), tasks: map[kafka.TopicPartition]*running{},
+	s := &Service{o: o, config: o.Project.Config, log: o.Logger, now: o.Now, registry: telemetry.New(), turn: make(chan struct{}, 1), tasks: map[kafka.TopicPartition]*running{},
 		bundlePoll: time.Second, filePoll: 2 * time.Second, groupPoll: groupPoll,
 		waiting: map[kafka.TopicPartition]error{}, ended: make(chan struct{}), renewed: make(chan struct{}, 1)}
 	if s.now == nil {

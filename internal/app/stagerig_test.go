@@ -183,7 +183,7 @@ func (r *rig) logs() (all []taskLog, sets *bundles) {
 				if err != nil {
 					r.t.Fatal(err)
 				}
-				l.journal = append(l.journal, activation{e.At, plan, e.Bundle})
+				l.journal = append(l.journal, activation{at: e.At, plan: plan, bundle: e.Bundle})
 			}
 			all = append(all, l)
 		}

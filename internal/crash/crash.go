@@ -9,12 +9,17 @@
 //
 //	INSOLITE_CRASH=alerts-sent:3 detector run
 //
+// With INSOLITE_CRASH_RECORD it dies, as often as it is started, of a record whose value has the text that stands there.
+//
 // The places are data: [Points] lists them in their order, each with its kind, which says what has to happen for it to be passed. A test of
 // internal/app walks all of them. A new place is a constant, a row in the list, and the line in the code.
 package crash
 
 // Variable is the environment variable that arms a point, as NAME:N.
 const Variable = "INSOLITE_CRASH"
+
+// RecordVariable is the environment variable that names a text: the program dies of a record that has it.
+const RecordVariable = "INSOLITE_CRASH_RECORD"
 
 // Point is a place in the code, by name.
 type Point string

@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -42,6 +43,24 @@ func At(p Point) {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "crash at", p)
+	die()
+}
+
+// Killer returns what ends the process when it is shown a record's value with the text that RecordVariable holds; nil: there is none.
+func Killer() func(value []byte) {
+	text := []byte(os.Getenv(RecordVariable))
+	if len(text) == 0 {
+		return nil
+	}
+	return func(value []byte) {
+		if bytes.Contains(value, text) {
+			fmt.Fprintln(os.Stderr, "crash of a record")
+			die()
+		}
+	}
+}
+
+func die() {
 	if self, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = self.Kill()
 	}

@@ -81,6 +81,9 @@ func (t *Task) recover(ctx context.Context) error {
 		return err
 	}
 	crash.At(crash.Restored)
+	if err := t.lookBack(ctx, x, y.Y); err != nil {
+		return err
+	}
 	if meta != nil {
 		t.sweep.flipped = meta.Y
 	}

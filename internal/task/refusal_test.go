@@ -207,6 +207,12 @@ var refusals = []struct {
 		"a record of this stage was not written by its tasks: the record at 0", "keep other programs away from the topic", []func(*simulation, kafkaState){cleared}, true},
 	{"a frame of a newer version", func(s *simulation, _, _ kafkaState) { staged(s, "\xff\x00") },
 		"newer version of the program", "run the newer version", []func(*simulation, kafkaState){cleared}, true},
+	{"a record kills in the replay", func(s *simulation, _, _ kafkaState) {
+		last := s.records[len(s.records)-1] // it is committed, and behind the checkpoint
+		s.own = s.instance()
+		s.killer = func(value []byte) bool { return string(value) == string(last.Value) }
+	}, "the process has died 3 times while it replayed the records from", "give the process more memory", []func(*simulation, kafkaState){
+		func(s *simulation, _ kafkaState) { s.killer, s.own = nil, s.instance() }}, false},
 	{aheadCase, func(s *simulation, _, middle kafkaState) {
 		if err := s.settled(); err != nil { // a sweep writes contexts and does not complete
 			panic(err)

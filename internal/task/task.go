@@ -11,6 +11,7 @@ import (
 
 	"insolite/context/checkpoint"
 	"insolite/ingest/frame"
+	"insolite/internal/crash"
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/journal"
@@ -24,7 +25,9 @@ type Task struct {
 	source []byte // as its alerts name it: the application
 	log    *slog.Logger
 
-	shareMin int // contexts that a sweep writes after one commit, at least
+	shareMin int                // contexts that a sweep writes after one commit, at least
+	writer   uint64             // of notes
+	killer   func(value []byte) // in tests: stands for a record that ends the process; else nil
 
 	// Of the present life, from a recovery to whatever ends it.
 	store      checkpoint.Task
@@ -57,7 +60,9 @@ type Task struct {
 	layouts    map[uint64]bool // that the store has
 	warm       warm
 	looks      chan look
-	loaded     []byte          // of contexts, for the engine
+	loaded     []byte // of contexts, for the engine
+	note       note
+	asked      context.Context // its end asks to stop
 	lifetime   context.Context // ends stopGrace after the one that asks to stop, which must not break off a step or a commit
 
 	mu     sync.Mutex
@@ -79,7 +84,8 @@ type last struct {
 
 // New returns a task. Run makes it live.
 func New(o Options) *Task {
-	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin, looks: make(chan look, 1)}
+	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin, looks: make(chan look, 1),
+		writer: rand.Uint64() | 1, killer: crash.Killer()}
 	t.name, t.source = t.id.String(), []byte("/"+o.App)
 	t.log = o.Logger.With("topic", o.Topic, "partition", int(o.Partition))
 	t.status = Status{Topic: o.Topic, Partition: o.Partition, Phase: Recovering, End: -1, Oldest: event.NoTime, Watermark: event.NoTime}
@@ -137,7 +143,7 @@ func (t *Task) life(ctx context.Context) (err error) {
 	lifetime, die := context.WithCancel(context.WithoutCancel(ctx))
 	defer die()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, die) })()
-	t.lifetime, t.last = lifetime, last{offset: -1}
+	t.asked, t.lifetime, t.last = ctx, lifetime, last{offset: -1}
 	defer func() {
 		if t.feed != nil {
 			t.feed.Close()
@@ -161,6 +167,7 @@ func (t *Task) forget() {
 	t.store, t.feed, t.engine, t.pending, t.excluded, t.layouts = nil, nil, nil, nil, nil, nil
 	t.out.Reset()
 	t.sent, t.sentDead, t.sentFrames, t.live, t.cycle, t.sweep, t.routes, t.trimmed = 0, 0, 0, false, cycle{}, sweep{}, routes{}, trimmed{}
+	t.note = note{}
 }
 
 // closeGrace bounds how long the end of a life may take to abort its transaction; the next life's Init does it otherwise.

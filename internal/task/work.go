@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -44,7 +45,7 @@ func (t *Task) work(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := t.poll(attending, wait); err != nil {
+		if err := t.poll(attending, wait); err != nil && !errors.Is(err, errAsked) {
 			return err
 		}
 		if attending.Err() != nil {
@@ -187,6 +188,14 @@ func (t *Task) step(b *ingest.Batch, to event.Offset) error {
 		n--
 	}
 	records = records[:n]
+	if t.careful() {
+		return t.stepCarefully(b, records, to)
+	}
+	return t.pass(b, records, to)
+}
+
+// pass takes records, from the task's position to an offset, through the engine, but for those that the journal excludes.
+func (t *Task) pass(b *ingest.Batch, records []ingest.Record, to event.Offset) error {
 	for i := range records {
 		if t.excluded[records[i].Offset] {
 			return t.stepAround(b, records, i, to)
@@ -206,11 +215,16 @@ func (t *Task) stepAround(b *ingest.Batch, records []ingest.Record, i int, to ev
 		t.out.DeadLetters = append(t.out.DeadLetters, excludedLetter(skipped))
 		t.engine.Counts().Refuse(stageJournal, reasonExcluded)
 	}
-	return t.step(b, to)
+	return t.pass(b, records[i+1:], to)
 }
 
 // run takes records through the engine.
 func (t *Task) run(b *ingest.Batch) error {
+	if t.killer != nil {
+		for i := range b.Records {
+			t.killer(b.Records[i].Value)
+		}
+	}
 	var err error
 	switch {
 	case !t.live:
@@ -414,6 +428,7 @@ func (t *Task) stop(ctx context.Context) error {
 		return fmt.Errorf("stop: %w", err)
 	}
 	crash.At(crash.StopCommitted)
+	t.farewell(ctx)
 	deadline := t.o.Now().Add(sweepGrace)
 	if err := t.sweepAll(ctx, deadline); err != nil {
 		return fmt.Errorf("stop: %w", err)

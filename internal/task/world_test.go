@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,7 +69,13 @@ type world struct {
 	targets  map[string][]*world // the partitions of the topics of stages
 	rewrites [][]byte            // of a mutation
 	most     frame.Header        // what the frames before have named
+	poisons  bool                // some records kill
+	killer   func(value []byte) bool
+	deaths   int
 }
+
+// death is the panic that stands for the end of a process.
+type death struct{}
 
 // kafkaState is what transactions have written.
 type kafkaState struct {
@@ -150,8 +157,13 @@ func (w *world) produce() {
 	if w.script.IntN(20) == 0 {
 		value = `{"at":`
 	}
+	if w.poisons && w.script.IntN(12) == 0 {
+		value = strings.Replace(value, "{", poison, 1)
+	}
 	w.add([]byte(value))
 }
+
+const poison = `{"kill":true,`
 
 // gap is what control records and aborted transactions leave.
 func (w *world) gap() {
@@ -357,5 +369,11 @@ func (w *world) instance() *Task {
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	w.store.present, t.shareMin, p.task = t, 1, t
+	t.killer = func(value []byte) {
+		if w.killer != nil && w.killer(value) {
+			w.deaths++
+			panic(death{})
+		}
+	}
 	return t
 }
