@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"insolite/context/window"
 	"insolite/internal/event"
 )
 
@@ -48,6 +49,7 @@ type Feature struct {
 	Fields  []Named // of a feature with several fields; then Value is not used
 	Value   event.Value
 	Agg     string
+	P       window.Percent // of a percentile; else 0
 	Window  string
 	Samples int
 	From    event.Time // the window's true edges; event.NoTime: open
@@ -178,6 +180,9 @@ func (f *Feature) append(dst []byte, offsetSeconds int) []byte {
 		dst = appendValue(dst, &f.Value)
 	}
 	dst = appendMember(dst, `,"agg":`, f.Agg)
+	if f.P != 0 {
+		dst = append(append(dst, `,"p":`...), f.P.String()...)
+	}
 	dst = appendMember(dst, `,"window":`, f.Window)
 	dst = strconv.AppendInt(append(dst, `,"samples":`...), int64(f.Samples), 10)
 	dst = appendTime(append(dst, `,"from":`...), f.From, offsetSeconds)

@@ -165,9 +165,10 @@ func (d *draft) agg(m *yamldoc.Map, r *Read, from *view) bool {
 	text, ok := n.Str()
 	if ok {
 		if r.Agg, ok = window.ParseAgg(text); !ok {
-			d.unknownAgg(n, m, text)
+			n.Errorf("unknown agg %q%s", text, yamldoc.Hint(text, window.AggNames()))
 		}
 	}
+	d.percent(m, r)
 	one, several := m.Get("field"), m.Get("fields")
 	items := one.Strings()
 	if several != nil {
@@ -203,13 +204,25 @@ func first(items []*yamldoc.Node, def string) string {
 	return def
 }
 
-func (d *draft) unknownAgg(n *yamldoc.Node, m *yamldoc.Map, text string) {
-	if text == "percentile" {
-		m.Get("p")
-		n.Errorf("percentile is not supported yet; compare with avg and stddev, or with max")
-		return
+// percent reads the p of a percentile.
+func (d *draft) percent(m *yamldoc.Map, r *Read) {
+	n := m.Get("p")
+	switch {
+	case r.Agg == 0: // it may be a misspelt percentile
+	case r.Agg != window.AggPercentile && n != nil:
+		m.Key("p").Errorf("p is for percentile; remove it, or write agg: percentile")
+	case r.Agg != window.AggPercentile:
+	case n == nil:
+		m.Get("agg").Errorf("percentile needs p; add it, as in p: 95")
+	default:
+		v, ok := n.Float()
+		if !ok {
+			return
+		}
+		if r.P, ok = window.ParsePercent(v); !ok {
+			n.Errorf("p is %s; it lies above 0 and below 100 and has at most three decimals, as in p: 99.9", n.Text)
+		}
 	}
-	n.Errorf("unknown agg %q%s", text, yamldoc.Hint(text, window.AggNames()))
 }
 
 // fields reads the value fields, and sets the kinds of the results.
@@ -253,15 +266,16 @@ func cureOf(a window.Agg) string {
 	return "; name a field of type " + strings.Join(names, ", ")
 }
 
-// exact reads exact, which turns a sliding window of panes into one of rows, and the set of distinct_count into an exact one.
+// exact reads exact, which turns a sliding window of panes into one of rows, and distinct_count and percentile from estimates into exact values
+// over rows. A window of events has the rows for a percentile anyway.
 func (d *draft) exact(m *yamldoc.Map, r *Read) {
 	if !m.Bool("exact") || r.Agg == 0 || r.Window.Kind == 0 {
 		return
 	}
-	if r.Agg != window.AggDistinct && r.Window.Kind != window.Sliding {
-		m.Key("exact").Errorf("exact is for windows like 24h and for distinct_count; remove it, %s over %s is exact without it", r.Agg, r.Window)
+	r.Exact = r.Agg == window.AggDistinct || r.Agg == window.AggPercentile && r.Window.Kind != window.Events
+	if !r.Exact && r.Window.Kind != window.Sliding {
+		m.Key("exact").Errorf("exact is for windows like 24h, for distinct_count and for percentile; remove it, %s over %s is exact without it", r.Agg, r.Window)
 	}
-	r.Exact = r.Agg == window.AggDistinct
 	if r.Window.Kind == window.Sliding {
 		r.Window.Kind = window.Exact
 	}

@@ -31,11 +31,12 @@ type Read struct {
 	Source         *event.Source // whose events are its samples: that of the rule, or another one
 	By             []string      // the fields of another key than the rule's, sorted; nil: the rule's own
 	Agg            window.Agg
-	Fields         []event.Slot // the value fields; none: count without field, time_since
-	FieldNames     []string     // of Fields
-	Several        bool         // written as `fields`: a value each, named by field; else there is one value
+	P              window.Percent // of percentile
+	Fields         []event.Slot   // the value fields; none: count without field, time_since
+	FieldNames     []string       // of Fields
+	Several        bool           // written as `fields`: a value each, named by field; else there is one value
 	Window         window.Window
-	Exact          bool         // distinct_count: exact sets
+	Exact          bool         // distinct_count, percentile: exact, over rows
 	ExcludeCurrent bool         // read before the event is absorbed
 	MinSamples     int          // below so many samples in the window the feature is unknown; 0: none
 	Wheres         []int        // in the Wheres of the source's stream, all must be true for an event to be a sample; empty: every event of the stream
@@ -49,4 +50,15 @@ type Read struct {
 	hop    int          // of the stage that it is read in; 0: in the tasks of the source's topic
 	wheres []*expr.Expr // of Wheres, by canonical form
 	kinds  []event.Kind // of Fields
+}
+
+// Query is what the read asks of its cell.
+func (r *Read) Query() window.Query { return window.Query{Agg: r.Agg, P: r.P} }
+
+// aggText tells what is computed apart.
+func (r *Read) aggText() string {
+	if r.Agg == window.AggPercentile {
+		return r.Agg.String() + " " + r.P.String()
+	}
+	return r.Agg.String()
 }

@@ -54,6 +54,9 @@ func (d *draft) lintFeature(r *Read, key *yamldoc.Node, m *yamldoc.Map) {
 	if r.Window.Kind == window.Events {
 		most = r.Window.N
 	}
+	if r.Exact || r.Window.Kind == window.Exact {
+		most = window.MaxRows
+	}
 	if r.Agg.Family() == window.Recent && (most == 0 || most > recentKept) {
 		most = recentKept
 	}
@@ -66,13 +69,16 @@ func (d *draft) lintFeature(r *Read, key *yamldoc.Node, m *yamldoc.Map) {
 	if r.MinSamples == 0 && (r.Agg == window.AggAvg || r.Agg == window.AggStddev) {
 		key.Lintf("%s of %s is known from the first events of a key, which say little of what is usual; add min_samples: 10", r.Agg, r.FieldNames[0])
 	}
+	if r.MinSamples == 0 && r.Agg == window.AggPercentile {
+		key.Lintf("percentile %s of fewer than %d samples is the smallest or the largest of them; add min_samples: %d", r.P, r.P.Samples(), max(10, r.P.Samples()))
+	}
 	if r.ExcludeCurrent {
 		return
 	}
 	switch r.Agg {
 	case window.AggLast:
 		key.Lintf("the last %s is the event's own, as long as events are in order; add exclude_current: true to see the one before", r.FieldNames[0])
-	case window.AggAvg, window.AggStddev:
+	case window.AggAvg, window.AggStddev, window.AggPercentile:
 		key.Lintf("%s of %s contains the event's own, which condition compares; add exclude_current: true to compare with the others", r.Agg, r.FieldNames[0])
 	}
 }

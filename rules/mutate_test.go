@@ -85,7 +85,7 @@ type operator struct {
 
 var operators = []operator{
 	{name: "misspelt field of a rule", site: `(?m)^  (?P<at>source|group_by|context|condition|severity|suppress|alert|tests|title):`, mistake: "${at}q"},
-	{name: "misspelt field of a feature", site: `[{ ](?P<at>agg|field|fields|window|exclude_current|min_samples|exact):`, mistake: "${at}q"},
+	{name: "misspelt field of a feature", site: `[{ ](?P<at>agg|field|fields|window|exclude_current|min_samples|exact|p):`, mistake: "${at}q"},
 	{name: "misspelt field of a test", site: `(?m)^  - (?P<at>name):`, mistake: "${at}q"},
 	{name: "unknown source", site: `(?m)^  source: (?P<at>.*)$`, mistake: "${at}q"},
 	{name: "unknown agg", site: `agg: (?P<at>\w+)`, mistake: "${at}q"},

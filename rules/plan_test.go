@@ -108,6 +108,9 @@ func TestFeaturesAreShared(t *testing.T) {
 	}{
 		{"agg: sum, field: amount, window: 24h", "window: 1d, field: amount, agg: sum", 1, 1},
 		{"agg: sum, field: amount, window: 24h", "agg: avg, field: amount, window: 24h", 2, 1},
+		{"agg: percentile, p: 95, field: amount, window: 24h", "agg: percentile, p: 50, field: amount, window: 24h", 2, 1},
+		{"agg: percentile, p: 95, field: amount, window: 24h", "agg: percentile, p: 95.0, field: amount, window: 24h", 1, 1},
+		{"agg: percentile, p: 95, field: amount, window: 24h", "agg: percentile, p: 95, field: amount, window: 24h, exact: true", 2, 2},
 		{"agg: min, field: amount, window: 24h", "agg: max, field: amount, window: 24h, min_samples: 3", 2, 1},
 		{"agg: sum, field: amount, window: 24h", "agg: sum, field: amount, window: 24h, exclude_current: true", 2, 1},
 		{"agg: sum, field: amount, window: 24h", "agg: sum, field: event.amount, window: 24h", 1, 1},

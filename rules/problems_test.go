@@ -57,7 +57,6 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 r.yaml:8:14: source payment.authorized has no field "n"; known: amount, category, customer_id, event, items, merchant, payment_id, source, terminal_id, ts
 r.yaml:11:22: source payment.authorized has no field "n"; known: amount, category, customer_id, event, items, merchant, payment_id, source, terminal_id, ts`},
 		{"agg: sum", "agg: summ", `r.yaml:7:14: unknown agg "summ"; did you mean "sum"?`},
-		{"agg: sum", "agg: percentile, p: 95", `r.yaml:7:14: percentile is not supported yet; compare with avg and stddev, or with max`},
 		{"agg: sum, ", "", `r.yaml:7:8: a feature has no "agg"; add it, as in agg: count`},
 		{"agg: sum", "agg: [sum]", `r.yaml:7:14: "agg" is a string, this is a list; write text`},
 		{"field: amount", "field: amout", `r.yaml:7:26: sum names "amout", which is no field of payment.authorized; did you mean "amount"?`},
@@ -73,7 +72,7 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 		{"window: 24h", "window: {calendar: day, timezone: Europe/Pariss}", `r.yaml:7:68: "Europe/Pariss" is not a known time zone; write it like Europe/Paris or UTC`},
 		{"window: 24h", "window: {session: 1h, events: 3}", `r.yaml:7:42: a window is one of calendar, session and events; keep one`},
 		{"window: 24h", "window: {events: 1001}", `r.yaml:7:51: "events" is 1001; it is between 1 and 1000`},
-		{"window: 24h", "window: {calendar: day}, exact: true", `r.yaml:7:59: exact is for windows like 24h and for distinct_count; remove it, sum over calendar day UTC is exact without it`},
+		{"window: 24h", "window: {calendar: day}, exact: true", `r.yaml:7:59: exact is for windows like 24h, for distinct_count and for percentile; remove it, sum over calendar day UTC is exact without it`},
 		{"window: 24h", "window: 24h, min_samples: 0", `r.yaml:7:60: "min_samples" is 0; it is between 1 and 1000000`},
 		{"window: 24h", "window: 24h, exclude_current: yes", `r.yaml:7:64: "exclude_current" is true or false, this is a string; write true`},
 		{"window: 24h", "window: 24h, exclude_curent: true", `r.yaml:7:47: unknown field "exclude_curent" in a feature; did you mean "exclude_current"?`},
@@ -133,15 +132,38 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 		{"{event: 1}", "{evnt: 1}", `r.yaml:15:15: unknown field "evnt" in an expected alert; did you mean "event"?`},
 		{"    expect: [{event: 1}]\n", "", `r.yaml:13:5: a test has no "expect"; add it, as in expect: [{event: 2}], or expect: [] for silence`},
 	} {
-		text := strings.Replace(sound, c.old, c.new, 1)
-		_, list := load(t, text, rules.Options{})
-		var b strings.Builder
-		for _, p := range list.Sorted() {
-			fmt.Fprintln(&b, p)
-		}
-		if got := strings.TrimSpace(b.String()); got != c.want {
-			t.Errorf("%s → %s\n got %s\nwant %s", c.old, c.new, got, c.want)
-		}
+		checkProblem(t, c.old, c.new, c.want)
+	}
+}
+
+func TestProblemsOfPercentiles(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"agg: sum", "agg: percentile", `r.yaml:7:14: percentile needs p; add it, as in p: 95`},
+		{"agg: sum", "agg: percentile, p: 100", `r.yaml:7:29: p is 100; it lies above 0 and below 100 and has at most three decimals, as in p: 99.9`},
+		{"agg: sum", "agg: percentile, p: 0", `r.yaml:7:29: p is 0; it lies above 0 and below 100 and has at most three decimals, as in p: 99.9`},
+		{"agg: sum", "agg: percentile, p: -5", `r.yaml:7:29: p is -5; it lies above 0 and below 100 and has at most three decimals, as in p: 99.9`},
+		{"agg: sum", "agg: percentile, p: 99.9999", `r.yaml:7:29: p is 99.9999; it lies above 0 and below 100 and has at most three decimals, as in p: 99.9`},
+		{"agg: sum", "agg: percentile, p: most", `r.yaml:7:29: "p" is a number, this is the string "most"; write it as in 12.5`},
+		{"agg: sum", "agg: sum, p: 95", `r.yaml:7:19: p is for percentile; remove it, or write agg: percentile`},
+		{"agg: sum", "agg: percentle, p: 95", `r.yaml:7:14: unknown agg "percentle"; did you mean "percentile"?`},
+		{"agg: sum, field: amount", "agg: percentile, p: 95, field: terminal_id", `r.yaml:7:40: percentile does not apply to terminal_id, which is a string; name a field of type number, int`},
+		{"agg: sum, field: amount", "agg: percentile, p: 95", `r.yaml:7:14: percentile needs a field; add it, as in field: amount`},
+		{"agg: sum, field: amount, window: 24h", "agg: percentile, p: 95, field: amount, window: {events: 50}, exact: true", `r.yaml:7:70: exact is for windows like 24h, for distinct_count and for percentile; remove it, percentile over 50 events is exact without it`},
+	} {
+		checkProblem(t, c.old, c.new, c.want)
+	}
+}
+
+// checkProblem changes the sound rule and compares what is told.
+func checkProblem(t *testing.T, old, new, want string) {
+	t.Helper()
+	_, list := load(t, strings.Replace(sound, old, new, 1), rules.Options{})
+	var b strings.Builder
+	for _, p := range list.Sorted() {
+		fmt.Fprintln(&b, p)
+	}
+	if got := strings.TrimSpace(b.String()); got != want {
+		t.Errorf("%s → %s\n got %s\nwant %s", old, new, got, want)
 	}
 }
 
@@ -155,9 +177,7 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
     usual:  {agg: avg, field: amount, window: 30d, exclude_current: true, min_samples: 10}
     seen:   {by: [terminal_id], agg: count, window: 28d}
     frauds: {by: [terminal_id], agg: count, source: payment.declined, window: 28d}
-    high:   {agg: percentile, p: 95, field: amount, window: 28d}
-  condition: amount > 2 * usual and frauds >= 2 and frauds > 0.3 * seen and amount > high
-  tests: [{name: a, events: [], expect: [{context: {high: 3}}]}]
+  condition: amount > 2 * usual and frauds >= 2 and frauds > 0.3 * seen
 - id: absent
   source: pizza.purchased
   group_by: [customer_id]
@@ -192,14 +212,13 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
 		fmt.Fprintln(&b, p)
 	}
 	const want = `r.yaml:10:53: source payment.declined has no field "terminal_id", by which the feature is grouped; declare it there, or group by fields that both have
-r.yaml:11:19: percentile is not supported yet; compare with avg and stddev, or with max
-r.yaml:17:3: "absence" is not supported yet; remove it
-r.yaml:21:3: "sequence" is not supported yet; remove it
-r.yaml:28:3: "baseline" is not supported yet; remove it
-r.yaml:31:3: "for" is not supported yet; remove it
-r.yaml:32:3: "keep_firing_for" is not supported yet; remove it
-r.yaml:36:3: "new_value" is not supported yet; remove it
-r.yaml:38:11: the source insolite.alert is not supported yet; use a source of the configuration
+r.yaml:15:3: "absence" is not supported yet; remove it
+r.yaml:19:3: "sequence" is not supported yet; remove it
+r.yaml:26:3: "baseline" is not supported yet; remove it
+r.yaml:29:3: "for" is not supported yet; remove it
+r.yaml:30:3: "keep_firing_for" is not supported yet; remove it
+r.yaml:34:3: "new_value" is not supported yet; remove it
+r.yaml:36:11: the source insolite.alert is not supported yet; use a source of the configuration
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)

@@ -71,7 +71,7 @@ func fieldTexts(s *event.Source, slots []event.Slot) string {
 
 // readID identifies what a feature computes.
 func (d *draft) readID(r *Read, key []string) FeatureID {
-	return hash("read", r.Source.Name, strings.Join(key, ","), canonicals(r.wheres), r.Agg.String(), fieldTexts(r.Source, r.Fields), windowText(r.Window),
+	return hash("read", r.Source.Name, strings.Join(key, ","), canonicals(r.wheres), r.aggText(), fieldTexts(r.Source, r.Fields), windowText(r.Window),
 		fmt.Sprint(r.Exact, r.Several, r.ExcludeCurrent, r.MinSamples))
 }
 

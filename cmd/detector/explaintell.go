@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -70,7 +71,7 @@ func (r *ruleExplained) tell(w io.Writer, p paint) error {
 		if f.Samples < f.MinSamples {
 			samples += " of " + thousands(f.MinSamples)
 		}
-		context.add(f.Name, f.text, samples, f.Agg+", "+f.Window, f.From, f.To)
+		context.add(f.Name, f.text, samples, aggText(f.Agg, f.P)+", "+f.Window, f.From, f.To)
 	}
 	trees := []*grid{tree("WHERE", r.Where), context, tree("CONDITION", r.Condition)}
 	for i := range r.Exceptions {
@@ -110,4 +111,12 @@ func tree(heading string, n *nodeExplained) *grid {
 		walk(n, "", "")
 	}
 	return t
+}
+
+// aggText is an aggregate as people read it: "count", "percentile 95".
+func aggText(agg string, p float64) string {
+	if p == 0 {
+		return agg
+	}
+	return agg + " " + strconv.FormatFloat(p, 'f', -1, 64)
 }

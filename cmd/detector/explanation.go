@@ -52,6 +52,7 @@ type featureExplained struct {
 	Value      any            `json:"value,omitempty"` // absent: unknown
 	Fields     map[string]any `json:"fields,omitempty"`
 	Agg        string         `json:"agg"`
+	P          float64        `json:"p,omitempty"` // of a percentile
 	Window     string         `json:"window"`
 	Samples    int            `json:"samples"`
 	MinSamples int            `json:"min_samples,omitempty"`
@@ -97,7 +98,7 @@ func newRuleExplained(x *backtest.Explained, r *engine.RuleExplanation) ruleExpl
 	}
 	for i, f := range r.Features {
 		fe := featureExplained{
-			Name: f.Name, Agg: f.Agg, Window: f.Window, Samples: f.Samples, MinSamples: r.Rule.Features[i].Read.MinSamples,
+			Name: f.Name, Agg: f.Agg, P: float64(f.P) / 1000, Window: f.Window, Samples: f.Samples, MinSamples: r.Rule.Features[i].Read.MinSamples,
 			From: instant(f.From, offset), To: instant(f.To, offset), text: shown(&f.Value),
 		}
 		if len(f.Fields) > 0 {

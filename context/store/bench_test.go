@@ -147,7 +147,7 @@ func (j *job) add(x *Ctx, at event.Time, amount float64) {
 
 func (j *job) read(x *Ctx, at event.Time) {
 	for i := range j.cells {
-		j.layout.cells[i].Read(x, j.cells[i].agg, at, j.row[:])
+		j.layout.cells[i].Read(x, window.Query{Agg: j.cells[i].agg, P: 95_000}, at, j.row[:])
 	}
 }
 

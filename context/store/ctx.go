@@ -116,8 +116,8 @@ func (c *Cell) Add(x *Ctx, at event.Time, values []event.Value, watermark event.
 // Strings are views, valid until the context changes.
 //
 // With exclude_current, for an event that is no sample, and always for time_since, read before Add; else after it.
-func (c *Cell) Read(x *Ctx, agg window.Agg, at event.Time, dst []event.Value) window.Reading {
-	return c.w.Read(c.slot.head(x), c.slot.tail(x), agg, at, dst)
+func (c *Cell) Read(x *Ctx, q window.Query, at event.Time, dst []event.Value) window.Reading {
+	return c.w.Read(c.slot.head(x), c.slot.tail(x), q, at, dst)
 }
 
 func (c *Cell) pins(x *Ctx) bool { return !c.w.Empty(c.slot.head(x)) }

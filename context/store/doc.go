@@ -10,7 +10,7 @@
 //	}
 //	ctx := keys.View(h)
 //	layout.Cell(0).Add(&ctx, at, values, watermark)
-//	layout.Cell(0).Read(&ctx, window.AggSum, at, row[slot:slot+1])
+//	layout.Cell(0).Read(&ctx, window.Query{Agg: window.AggSum}, at, row[slot:slot+1])
 //	ctx.Advance(position, at)
 //
 // # The block

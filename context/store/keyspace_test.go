@@ -29,6 +29,8 @@ func testSpecs(withForever bool) Specs {
 		{Family: window.Extremes, Window: session, Kinds: number},
 		{Family: window.Distinct, Window: session, Kinds: text},
 		{Family: window.Distinct, Window: exact, Kinds: text, Exact: true},
+		{Family: window.Bins, Window: sliding, Kinds: number},
+		{Family: window.Bins, Window: session, Kinds: number},
 	}
 	if withForever {
 		cells = append(cells,
@@ -139,6 +141,7 @@ var testAggs = map[window.Family][]window.Agg{
 	window.Count: {window.AggCount}, window.Sum: {window.AggSum, window.AggAvg}, window.Spread: {window.AggStddev},
 	window.Extremes: {window.AggMin, window.AggMax}, window.Distinct: {window.AggDistinct},
 	window.Recent: {window.AggFirst, window.AggLast, window.AggTimeSince},
+	window.Bins:   {window.AggPercentile},
 }
 
 func readCells(x *Ctx, at event.Time, out []byte) []byte {
@@ -149,7 +152,7 @@ func readCells(x *Ctx, at event.Time, out []byte) []byte {
 			if agg == window.AggFirst || agg == window.AggLast {
 				n = 2
 			}
-			read := c.Read(x, agg, at, dst[:n])
+			read := c.Read(x, window.Query{Agg: agg, P: 95_000}, at, dst[:n])
 			out = fmt.Append(out, i, agg, read, dst[0].Kind, dst[0].N, dst[0].S, dst[1].S, ";")
 		}
 	}
@@ -290,14 +293,14 @@ func TestLayoutConversion(t *testing.T) {
 	for j, i := range []int{9, 0, 5, 2, 7} {
 		var want, got [2]event.Value
 		agg := testAggs[old.Cells[i].Family][0]
-		a.layout.Cell(i).Read(&x, agg, at, want[:])
-		b.layout.Cell(j).Read(&y, agg, at, got[:])
+		a.layout.Cell(i).Read(&x, window.Query{Agg: agg, P: 95_000}, at, want[:])
+		b.layout.Cell(j).Read(&y, window.Query{Agg: agg, P: 95_000}, at, got[:])
 		if want != got {
 			t.Errorf("cell %d: %v, want %v", j, got, want)
 		}
 	}
 	var count [1]event.Value
-	if b.layout.Cell(5).Read(&y, window.AggCount, at, count[:]); count[0].Int() != 0 {
+	if b.layout.Cell(5).Read(&y, window.Query{Agg: window.AggCount}, at, count[:]); count[0].Int() != 0 {
 		t.Errorf("a new count starts with %d", count[0].Int())
 	}
 	if w, g := a.layout.Evidence(0).Append(nil, &x, at, time.Hour), b.layout.Evidence(0).Append(nil, &y, at, time.Hour); len(w) == 0 || !slices.Equal(w, g) {
@@ -443,7 +446,7 @@ func TestNoAllocations(t *testing.T) {
 			}
 			l.Cell(c).Add(&x, e.at, v, e.watermark)
 			for _, agg := range testAggs[s.Family] {
-				l.Cell(c).Read(&x, agg, e.at, dst[:max(1, len(v))])
+				l.Cell(c).Read(&x, window.Query{Agg: agg, P: 95_000}, e.at, dst[:max(1, len(v))])
 			}
 		}
 		l.Suppress(0).Emit(&x, e.id, e.at)

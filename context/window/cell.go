@@ -17,14 +17,14 @@ type Spec struct {
 	Family   Family
 	Window   Window
 	Kinds    []event.Kind // of the sampled fields, in order; none for count and time_since without a field
-	Exact    bool         // Distinct: exact sets over at most MaxRows rows instead of registers
+	Exact    bool         // Distinct, Bins: at most MaxRows rows instead of registers, or bins
 }
 
 // Check returns what is wrong with s. Rules are checked long before, so it is a programming error.
 func (s Spec) Check() error {
 	w := s.Window
 	switch {
-	case s.Family < Count || s.Family > Recent:
+	case s.Family < Count || s.Family > Bins:
 		return fmt.Errorf("window: no family %d", s.Family)
 	case w.Kind < Sliding || w.Kind > Forever:
 		return fmt.Errorf("window: no kind of window %d", w.Kind)
@@ -41,12 +41,18 @@ func (s Spec) Check() error {
 	case len(s.Kinds) != 1:
 		return fmt.Errorf("window: %d fields for one aggregate", len(s.Kinds))
 	}
-	for a := AggCount; a <= AggTimeSince; a++ {
+	for a := AggCount; a <= AggPercentile; a++ {
 		if a.Family() == s.Family && a.Accepts(s.Kinds[0]) {
 			return nil
 		}
 	}
 	return fmt.Errorf("window: family %d of a %s", s.Family, s.Kinds[0])
+}
+
+// Query is what is asked of a cell: an aggregate that its family serves.
+type Query struct {
+	Agg Agg
+	P   Percent // of AggPercentile
 }
 
 // Reading says what a value was computed from.
@@ -72,6 +78,8 @@ const (
 	formRows
 	formSessions
 	formRecent
+	formGroups
+	formGroupSessions
 )
 
 // Every head starts with the run of its entries: first u16, count u16, stride u16, flags u16.
@@ -92,7 +100,7 @@ type Cell struct {
 	span     int64      // panes before the one that holds t
 	reach    int64      // nanoseconds of those
 	at       bucket     // the last one looked up
-	agg      aggregate  // nil for formRecent
+	agg      aggregate  // nil for Recent and Bins
 	inverse  invertible // agg, when folds can lose an older pane to the bit
 
 	horizon bucket // the last one looked up
@@ -100,6 +108,8 @@ type Cell struct {
 	spec    Spec
 	acc     [wideSize]byte
 	set     *hashSet    // of exact sets
+	bins    *bins       // scratch of groups
+	ordered []uint64    // scratch of exact percentiles
 	key     []byte      // scratch of a hashed value
 	panes   []byte      // scratch of toPanes
 	sampled event.Value // its hash, or the sample of a row
@@ -130,14 +140,20 @@ func NewCell(s Spec) (*Cell, error) {
 		}
 		return c, nil
 	}
-	c.agg = newAggregate(s)
+	if s.Family != Bins {
+		c.agg = newAggregate(s)
+	}
 	switch {
 	case s.Window.Kind == Events:
 		c.form, c.max = formRows, s.Window.N
-	case s.Window.Kind == Exact, s.Family == Distinct && s.Exact:
+	case s.Window.Kind == Exact, s.Exact && (s.Family == Distinct || s.Family == Bins):
 		c.form, c.max = formRows, MaxRows
 	case s.Window.Kind == Session:
 		c.form, c.max, c.keyLen = formSessions, maxSessions, 16
+	}
+	if s.Family == Bins {
+		c.newBins()
+		return c, nil
 	}
 	c.folds = c.form == formPanes && c.span > 0 && s.Family != Distinct
 	if c.folds {
@@ -155,6 +171,21 @@ func NewCell(s Spec) (*Cell, error) {
 	return c, nil
 }
 
+// newBins completes a cell of percentiles.
+func (c *Cell) newBins() {
+	switch c.form {
+	case formRows:
+		c.stride = c.keyLen + rowBytes(c.spec)
+		c.ordered = make([]uint64, 0, c.max)
+		return
+	case formSessions:
+		c.form, c.keyLen = formGroupSessions, sessionHead
+	default:
+		c.form, c.keyLen = formGroups, groupHead
+	}
+	c.bins = &bins{}
+}
+
 // Spec returns what the cell was made from.
 func (c *Cell) Spec() Spec { return c.spec }
 
@@ -165,6 +196,8 @@ func (c *Cell) HeadSize() int {
 		return foldState + c.agg.size()
 	case c.form == formRecent:
 		return recentHead
+	case c.bins != nil:
+		return groupsSize
 	case c.byValue:
 		return valuesHead
 	}
@@ -183,6 +216,9 @@ func (c *Cell) FirstTail() int {
 	if c.byValue {
 		return valueEntry
 	}
+	if c.bins != nil {
+		return (c.keyLen + 8 + 7) &^ 7
+	}
 	return c.stride
 }
 
@@ -192,7 +228,9 @@ func (c *Cell) TailBytes(samples int) int {
 	switch {
 	case c.spec.Window.Kind == Calendar && c.form != formRows, c.spec.Window.Kind == Forever && c.form == formPanes:
 		live = 1
-	case c.form == formPanes:
+	case c.form == formGroups && c.span == 0:
+		return c.FirstTail() + 4*min(samples, binsMax) // one list
+	case c.form == formPanes, c.form == formGroups:
 		live = span + 1
 	}
 	return min(samples, live) * c.FirstTail()
@@ -211,28 +249,39 @@ func (c *Cell) Add(head, tail []byte, at event.Time, values []event.Value, water
 		return c.addRow(head, tail, at, values, watermark)
 	case formSessions:
 		return c.addSession(head, tail, at, values, watermark)
+	case formGroups:
+		return c.addGroup(head, tail, at, values, watermark)
+	case formGroupSessions:
+		return c.addGroupSession(head, tail, at, values, watermark)
 	}
 	return c.addRecent(head, tail, at, values, watermark)
 }
 
 // Read writes the value for an event at an instant into dst: one value per field for first and last, else one. A value that is unknown is
 // missing. Strings are views of the tail.
-func (c *Cell) Read(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
+func (c *Cell) Read(head, tail []byte, q Query, at event.Time, dst []event.Value) Reading {
 	switch c.form {
 	case formPanes:
-		return c.readPanes(head, tail, agg, at, dst)
+		return c.readPanes(head, tail, q.Agg, at, dst)
 	case formRows:
-		return c.readRows(head, tail, agg, at, dst)
+		return c.readRows(head, tail, q, at, dst)
 	case formSessions:
-		return c.readSessions(head, tail, agg, at, dst)
+		return c.readSessions(head, tail, q.Agg, at, dst)
+	case formGroups:
+		return c.readGroups(head, tail, q, at, &dst[0])
+	case formGroupSessions:
+		return c.readGroupSession(head, tail, q, at, &dst[0])
 	}
-	return c.readRecent(head, tail, agg, at, dst)
+	return c.readRecent(head, tail, q.Agg, at, dst)
 }
 
 // Hot is where in the tail the newest entry is, which the next event most likely changes.
 func (c *Cell) Hot(head []byte) int {
 	if c.form == formRecent {
 		return int(le.Uint32(head[recentLast:]))
+	}
+	if c.bins != nil {
+		return int(le.Uint32(head[groupsLast:]))
 	}
 	if c.byValue && flags(head)&valuesForm != 0 {
 		return 0

@@ -84,6 +84,9 @@ func testCells() (specs []Spec) {
 			{family: Distinct, kinds: []event.Kind{event.KindString}},
 			{family: Distinct, kinds: []event.Kind{event.KindInt}},
 			{family: Distinct, kinds: []event.Kind{event.KindInt}, exact: true},
+			{family: Bins, kinds: []event.Kind{event.KindInt}},
+			{family: Bins, kinds: []event.Kind{event.KindNumber}},
+			{family: Bins, kinds: []event.Kind{event.KindNumber}, exact: true},
 			{family: Recent},
 			{family: Recent, kinds: []event.Kind{event.KindInt}},
 			{family: Recent, kinds: []event.Kind{event.KindNumber}},
@@ -150,9 +153,20 @@ func sameValue(a, b event.Value) bool {
 	return a.Kind == b.Kind && a.S == b.S && a.N == b.N && a.M == b.M
 }
 
-// aggsOf returns the aggregates that a cell serves for its kinds.
+// queriesOf returns what a cell serves for its kinds.
+func queriesOf(s Spec) (queries []Query) {
+	for _, a := range aggsOf(s) {
+		if a == AggPercentile {
+			queries = append(queries, Query{a, 10_000}, Query{a, 50_000}, Query{a, 99_999})
+		} else {
+			queries = append(queries, Query{Agg: a})
+		}
+	}
+	return queries
+}
+
 func aggsOf(s Spec) (aggs []Agg) {
-	for a := AggCount; a <= AggTimeSince; a++ {
+	for a := AggCount; a <= AggPercentile; a++ {
 		switch {
 		case a.Family() != s.Family:
 		case a == AggCount || a == AggTimeSince:
@@ -179,13 +193,14 @@ func TestCellAgreesWithModel(t *testing.T) {
 func testAgainstModel(t *testing.T, spec Spec, seed uint64, events int) {
 	s, m, log := newState(t, spec), &model{spec: spec}, newStream(seed)
 	check := func(n int, when string, at event.Time) {
-		for _, agg := range aggsOf(spec) {
+		for _, q := range queriesOf(spec) {
+			agg := q.Agg
 			dst := make([]event.Value, max(1, len(spec.Kinds)))
 			if agg != AggFirst && agg != AggLast {
 				dst = dst[:1]
 			}
-			got := s.cell.Read(s.head, s.tail, agg, at, dst)
-			want, n2 := m.read(agg, at)
+			got := s.cell.Read(s.head, s.tail, q, at, dst)
+			want, n2 := m.read(q, at)
 			if got.Samples != n2 {
 				t.Fatalf("seed %d, %s event %d at %v: %s of %d samples, want %d", seed, when, n, at.Std(), agg, got.Samples, n2)
 			}
@@ -217,6 +232,7 @@ func TestRowsGiveWay(t *testing.T) {
 	for _, spec := range []Spec{
 		{Family: Sum, Kinds: []event.Kind{event.KindNumber}, Window: Window{Kind: Exact, Length: 24 * time.Hour}},
 		{Family: Distinct, Kinds: []event.Kind{event.KindInt}, Exact: true, Window: Window{Kind: Exact, Length: 24 * time.Hour}},
+		{Family: Bins, Kinds: []event.Kind{event.KindInt}, Exact: true, Window: Window{Kind: Exact, Length: 24 * time.Hour}},
 		{Family: Count, Window: Window{Kind: Events, N: MaxEvents}},
 	} {
 		s, m := newState(t, spec), &model{spec: spec}
@@ -231,10 +247,10 @@ func TestRowsGiveWay(t *testing.T) {
 			m.add(at, values)
 		}
 		var got [1]event.Value
-		agg := aggsOf(spec)[0]
+		q := queriesOf(spec)[0]
 		at := event.Time(1300e9)
-		read := s.cell.Read(s.head, s.tail, agg, at, got[:])
-		want, n := m.read(agg, at)
+		read := s.cell.Read(s.head, s.tail, q, at, got[:])
+		want, n := m.read(q, at)
 		if read.Samples != n || !sameValue(got[0], want[0]) {
 			t.Errorf("%s: %s of %d samples, want %s of %d", spec.Window, got[0].Text(), read.Samples, want[0].Text(), n)
 		}
@@ -261,7 +277,7 @@ func TestTailStaysShort(t *testing.T) {
 		most := min(3000, 40+8*int(retention/log.pace))
 		if spec.Family == Recent {
 			most = recentMax + 1
-		} else if spec.Family == Distinct && spec.Exact {
+		} else if (spec.Family == Distinct || spec.Family == Bins) && spec.Exact {
 			most = MaxRows + MaxRows/4
 		}
 		if got := len(s.tail); got > most*(s.cell.FirstTail()+32) {
@@ -278,18 +294,18 @@ func TestSumsOutOfRangeAreUnknown(t *testing.T) {
 		numbers.add(1, []event.Value{event.NumberValue(math.MaxFloat64)}, 0)
 	}
 	var v [1]event.Value
-	if ints.cell.Read(ints.head, ints.tail, AggSum, 1, v[:]); v[0].Known() {
+	if ints.cell.Read(ints.head, ints.tail, Query{Agg: AggSum}, 1, v[:]); v[0].Known() {
 		t.Errorf("the sum of two largest ints is %s", v[0].Text())
 	}
-	if ints.cell.Read(ints.head, ints.tail, AggAvg, 1, v[:]); v[0].Float() != math.MaxInt64 {
+	if ints.cell.Read(ints.head, ints.tail, Query{Agg: AggAvg}, 1, v[:]); v[0].Float() != math.MaxInt64 {
 		t.Errorf("the mean of two largest ints is %s", v[0].Text())
 	}
 	ints.add(1, []event.Value{event.IntValue(math.MinInt64)}, 0)
-	if ints.cell.Read(ints.head, ints.tail, AggSum, 1, v[:]); v[0].Int() != math.MaxInt64-1 {
+	if ints.cell.Read(ints.head, ints.tail, Query{Agg: AggSum}, 1, v[:]); v[0].Int() != math.MaxInt64-1 {
 		t.Errorf("the sum in range again is %s", v[0].Text())
 	}
 	for _, agg := range []Agg{AggSum, AggAvg} {
-		if numbers.cell.Read(numbers.head, numbers.tail, agg, 1, v[:]); v[0].Known() {
+		if numbers.cell.Read(numbers.head, numbers.tail, Query{Agg: agg}, 1, v[:]); v[0].Known() {
 			t.Errorf("the %s of two largest numbers is %s", agg, v[0].Text())
 		}
 	}
@@ -301,7 +317,7 @@ func TestMeanOfSmallNegatives(t *testing.T) {
 	s.add(1, []event.Value{event.IntValue(-2)}, 0)
 	s.add(1, []event.Value{event.IntValue(-3)}, 0)
 	var v [1]event.Value
-	if s.cell.Read(s.head, s.tail, AggAvg, 1, v[:]); v[0].Float() != -2.5 {
+	if s.cell.Read(s.head, s.tail, Query{Agg: AggAvg}, 1, v[:]); v[0].Float() != -2.5 {
 		t.Errorf("the mean of -2 and -3 is %s", v[0].Text())
 	}
 }
@@ -313,7 +329,7 @@ func TestExactWindowAtTheHorizon(t *testing.T) {
 	for at := event.Time(0); at < 200; at++ {
 		s.add(at, nil, at) // no disorder: the next event is at the watermark at the earliest
 		var v [1]event.Value
-		if s.cell.Read(s.head, s.tail, AggCount, at, v[:]); v[0].Int() != min(int64(at)+1, length) {
+		if s.cell.Read(s.head, s.tail, Query{Agg: AggCount}, at, v[:]); v[0].Int() != min(int64(at)+1, length) {
 			t.Fatalf("%d rows at %d, want %d", v[0].Int(), at, min(int64(at)+1, length))
 		}
 	}
@@ -322,7 +338,7 @@ func TestExactWindowAtTheHorizon(t *testing.T) {
 // TestPanesTooFarApart has an event two days ahead of a window whose panes last a millisecond: it stays, what is older gives way.
 func TestPanesTooFarApart(t *testing.T) {
 	for _, spec := range testCells() {
-		if spec.Window.Length != 50*time.Millisecond || spec.Family == Recent || spec.Family == Distinct {
+		if spec.Window.Length != 50*time.Millisecond || spec.Family == Recent || spec.Family == Distinct || spec.Family == Bins {
 			continue
 		}
 		s := newState(t, spec)
@@ -333,7 +349,7 @@ func TestPanesTooFarApart(t *testing.T) {
 		}
 		var v [1]event.Value
 		for at, want := range map[event.Time]int{2e6: 0, ahead + 1e6: 2} {
-			if read := s.cell.Read(s.head, s.tail, aggsOf(spec)[0], at, v[:]); read.Samples != want {
+			if read := s.cell.Read(s.head, s.tail, queriesOf(spec)[0], at, v[:]); read.Samples != want {
 				t.Errorf("%d: %d samples at %v, want %d", spec.Family, read.Samples, at.Std(), want)
 			}
 		}
@@ -357,8 +373,8 @@ func TestFoldForgetsDroppedPanes(t *testing.T) {
 		if i%3 != 0 {
 			continue
 		}
-		s.cell.Read(s.head, s.tail, AggSum, at, v[:])
-		if want, _ := m.read(AggSum, at); !sameValue(v[0], want[0]) {
+		s.cell.Read(s.head, s.tail, Query{Agg: AggSum}, at, v[:])
+		if want, _ := m.read(Query{Agg: AggSum}, at); !sameValue(v[0], want[0]) {
 			t.Fatalf("event %d: %s, want %s", i, v[0].Text(), want[0].Text())
 		}
 	}

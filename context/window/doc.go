@@ -11,7 +11,9 @@
 // The window of a spec picks the form of its tail:
 //
 //   - panes ([Sliding], [Calendar], [Forever]): the panes that have a sample, sorted, each with its aggregate
-//   - rows ([Exact], [Events], distinct_count with exact): single samples, by (time, log order) or by log order
+//   - groups (percentile without rows): for each pane or session the bins in use, and for a sliding window those of the whole window, to which a
+//     sample is added and from which a pane that leaves is taken, so that a read looks at one list
+//   - rows ([Exact], [Events], distinct_count and percentile with exact): single samples, by (time, log order) or by log order
 //   - sessions ([Session]): the sessions that may still grow, with start, end and aggregate
 //   - recent (first, last, delta, time_since in any window): the last 16 samples with their values
 //
@@ -31,7 +33,7 @@
 //
 // # Aggregates
 //
-// Each [Family] is one file and serves one or several [Agg]s: count; sum and avg; stddev; min and max; distinct_count; and first, last,
+// Each [Family] is one file and serves one or several [Agg]s: count; sum and avg; stddev; min and max; distinct_count; percentile; and first, last,
 // delta, time_since. Products of floats are converted explicitly, which keeps compilers from fusing them into sums, so the same log
 // gives the same bits on every machine.
 //

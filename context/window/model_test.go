@@ -29,6 +29,7 @@ type modelState struct {
 	mean, m2 float64
 	min, max event.Value
 	hashes   map[uint64]bool
+	values   []event.Value
 }
 
 func (s *modelState) add(v event.Value) {
@@ -57,6 +58,7 @@ func (s *modelState) add(v event.Value) {
 	if s.hashes == nil {
 		s.hashes = map[uint64]bool{}
 	}
+	s.values = append(s.values, v)
 	s.hashes[xxh3.Hash(event.AppendKeyPart(nil, &v))] = true
 }
 
@@ -75,7 +77,7 @@ func (s *modelState) merge(b *modelState) {
 	if s.n == 0 {
 		*s = *b
 		s.ints = *new(big.Int).Set(&b.ints)
-		s.hashes = map[uint64]bool{}
+		s.hashes, s.values = map[uint64]bool{}, slices.Clone(b.values)
 	} else {
 		n := s.n + b.n
 		s.ints.Add(&s.ints, &b.ints)
@@ -84,6 +86,7 @@ func (s *modelState) merge(b *modelState) {
 		s.m2 = s.m2 + b.m2 + float64(float64(d*d)*(float64(float64(s.n)*float64(b.n))/float64(n)))
 		s.mean += float64(d * (float64(b.n) / float64(n)))
 		s.n = n
+		s.values = append(s.values, b.values...)
 		if modelLess(b.min, s.min) {
 			s.min = b.min
 		}
@@ -96,8 +99,8 @@ func (s *modelState) merge(b *modelState) {
 	}
 }
 
-func (s *modelState) value(spec Spec, agg Agg, estimate bool) event.Value {
-	switch agg {
+func (s *modelState) value(spec Spec, q Query, estimate bool) event.Value {
+	switch q.Agg {
 	case AggCount:
 		return event.IntValue(int64(s.n))
 	case AggSum:
@@ -126,6 +129,8 @@ func (s *modelState) value(spec Spec, agg Agg, estimate bool) event.Value {
 		return s.min
 	case AggMax:
 		return s.max
+	case AggPercentile:
+		return modelPercentile(s.values, q.P, spec.Exact || spec.Window.Kind == Exact || spec.Window.Kind == Events)
 	}
 	if !estimate {
 		return event.IntValue(int64(len(s.hashes)))
@@ -150,6 +155,82 @@ func modelEstimate(hashes map[uint64]bool) int64 {
 		e = 256 * math.Log(256/zeros)
 	}
 	return int64(math.Round(e))
+}
+
+// modelPercentile sorts what the samples are read as.
+func modelPercentile(values []event.Value, p Percent, exact bool) event.Value {
+	if len(values) == 0 {
+		return event.Value{}
+	}
+	values = slices.Clone(values)
+	if !exact {
+		for i := range values {
+			values[i] = modelBin(values[i])
+		}
+	}
+	slices.SortFunc(values, func(a, b event.Value) int {
+		if modelLess(a, b) {
+			return -1
+		}
+		if modelLess(b, a) {
+			return 1
+		}
+		return cmp.Compare(int64(a.N), int64(b.N)) // -0 before 0
+	})
+	rank := new(big.Rat).SetFrac64(int64(p)*int64(len(values)), 100_000)
+	r, rest := new(big.Int).QuoRem(rank.Num(), rank.Denom(), new(big.Int))
+	if rest.Sign() > 0 {
+		r.Add(r, big.NewInt(1))
+	}
+	return values[r.Int64()-1]
+}
+
+var modelBins = map[event.Value]event.Value{}
+
+// modelBin is what the bin of a value gives.
+func modelBin(v event.Value) event.Value {
+	b, ok := modelBins[v]
+	if !ok {
+		b = modelFindBin(v)
+		modelBins[v] = b
+	}
+	return b
+}
+
+// modelFindBin looks at every bin.
+func modelFindBin(v event.Value) event.Value {
+	x, kind := new(big.Float), v.Kind
+	if kind == event.KindInt {
+		x.SetInt64(v.Int())
+	} else {
+		x.SetFloat64(v.Float())
+	}
+	sign := x.Sign()
+	x.Abs(x)
+	low, high := new(big.Float), new(big.Float)
+	for e := -32; e <= 62; e++ {
+		for i := range 16 {
+			low.SetMantExp(big.NewFloat(1+float64(i)/16), e)
+			high.SetMantExp(big.NewFloat(1+float64(i+1)/16), e)
+			if x.Cmp(low) < 0 && e == -32 && i == 0 {
+				return event.Value{Kind: kind}
+			}
+			if x.Cmp(high) >= 0 && (e < 62 || i < 15) {
+				continue
+			}
+			if kind == event.KindNumber {
+				middle, _ := low.Add(low, high).Float64()
+				return event.NumberValue(float64(sign) * middle / 2)
+			}
+			first, _ := low.Int(nil)
+			last, acc := high.Int(nil)
+			if acc == big.Exact {
+				last.Sub(last, big.NewInt(1))
+			}
+			return event.IntValue(int64(sign) * first.Add(first, last).Rsh(first, 1).Int64())
+		}
+	}
+	panic("no bin")
 }
 
 // model answers for one cell.
@@ -240,9 +321,9 @@ func (m *model) fold(samples []modelSample, in func(event.Time) bool) *modelStat
 }
 
 // read returns the value and the number of samples for an event at an instant.
-func (m *model) read(agg Agg, at event.Time) ([]event.Value, int) {
+func (m *model) read(q Query, at event.Time) ([]event.Value, int) {
 	if m.spec.Family == Recent {
-		return m.recent(agg, at)
+		return m.recent(q.Agg, at)
 	}
 	all, wide := &modelState{}, false
 	for _, p := range m.panes(at) {
@@ -250,7 +331,7 @@ func (m *model) read(agg Agg, at event.Time) ([]event.Value, int) {
 		all.merge(p)
 	}
 	estimate := (wide || len(all.hashes) > 16) && !m.spec.Exact
-	return []event.Value{all.value(m.spec, agg, estimate)}, all.n
+	return []event.Value{all.value(m.spec, q, estimate)}, all.n
 }
 
 // recent answers first, last, delta and time_since from the last 16 samples.

@@ -90,7 +90,7 @@ func (c *Cell) rows(r *run, at event.Time) (lo, hi int) {
 	return 0, r.n
 }
 
-func (c *Cell) readRows(head, tail []byte, agg Agg, at event.Time, dst []event.Value) Reading {
+func (c *Cell) readRows(head, tail []byte, q Query, at event.Time, dst []event.Value) Reading {
 	r := c.run(head, tail)
 	lo, hi := c.rows(&r, at)
 	switch {
@@ -98,8 +98,10 @@ func (c *Cell) readRows(head, tail []byte, agg Agg, at event.Time, dst []event.V
 		dst[0] = event.IntValue(int64(hi - lo))
 	case c.spec.Family == Distinct && c.spec.Exact:
 		dst[0] = event.IntValue(c.exactDistinct(&r, lo, hi))
+	case c.spec.Family == Bins:
+		c.rowsPercentile(&r, lo, hi, q.P, &dst[0])
 	default:
-		c.foldRows(&r, lo, hi, agg, &dst[0])
+		c.foldRows(&r, lo, hi, q.Agg, &dst[0])
 	}
 	return c.rowsReading(&r, lo, hi, at)
 }

@@ -34,7 +34,7 @@ func TestValues(t *testing.T) {
 				ref.add(when, v, watermark)
 			}
 			var got, want [1]event.Value
-			a, b := s.cell.Read(s.head, s.tail, AggDistinct, when, got[:]), ref.cell.Read(ref.head, ref.tail, AggDistinct, when, want[:])
+			a, b := s.cell.Read(s.head, s.tail, Query{Agg: AggDistinct}, when, got[:]), ref.cell.Read(ref.head, ref.tail, Query{Agg: AggDistinct}, when, want[:])
 			if got != want || a != b {
 				t.Fatalf("seed %d, event %d: %v of %+v, want %v of %+v", seed, i, got[0].Int(), a, want[0].Int(), b)
 			}

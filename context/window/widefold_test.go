@@ -41,14 +41,14 @@ func TestWideFold(t *testing.T) {
 			if r.IntN(4) > 0 {
 				var got, want [1]event.Value
 				was := s.cell.Folded
-				a := s.cell.Read(s.head, s.tail, AggDistinct, when, got[:])
+				a := s.cell.Read(s.head, s.tail, Query{Agg: AggDistinct}, when, got[:])
 				if flags(s.head)&foldValid != 0 && s.cell.Folded-was == 1 {
 					kept++
 				}
 				merged += s.cell.Folded - was
 				was = ref.cell.Folded
 				setFlags(ref.head, 0)
-				b := ref.cell.Read(ref.head, ref.tail, AggDistinct, when, want[:])
+				b := ref.cell.Read(ref.head, ref.tail, Query{Agg: AggDistinct}, when, want[:])
 				plain += ref.cell.Folded - was
 				if got != want || a != b {
 					t.Fatalf("seed %d, event %d: %v of %+v, want %v of %+v", seed, i, got[0].Int(), a, want[0].Int(), b)

@@ -44,7 +44,7 @@ func TestStepIsRoundedUpToMilliseconds(t *testing.T) {
 
 // TestNamesReadBack says that what is printed is what is written in rules.
 func TestNamesReadBack(t *testing.T) {
-	for a := AggCount; a <= AggTimeSince; a++ {
+	for a := AggCount; a <= AggPercentile; a++ {
 		if b, ok := ParseAgg(a.String()); !ok || a != b {
 			t.Errorf("%s is read as %s, %v", a, b, ok)
 		}
@@ -115,7 +115,7 @@ func TestBounds(t *testing.T) {
 		s := newState(t, Spec{Family: Count, Window: c.w})
 		s.add(at, nil, event.NoTime)
 		var v [1]event.Value
-		if read := s.cell.Read(s.head, s.tail, AggCount, at, v[:]); read != (Reading{1, from, to}) {
+		if read := s.cell.Read(s.head, s.tail, Query{Agg: AggCount}, at, v[:]); read != (Reading{1, from, to}) {
 			t.Errorf("%s: reading %v, want %v to %v", c.w, read, from, to)
 		}
 	}
@@ -160,7 +160,7 @@ func TestRecentText(t *testing.T) {
 	for i, n := range []int{0, 1, textMax, textMax + 1, 5} {
 		text := event.StringValue(string(long[:n]))
 		s.add(event.Time(i), []event.Value{text, event.IntValue(int64(i))}, event.NoTime)
-		s.cell.Read(s.head, s.tail, AggLast, event.Time(i), v[:])
+		s.cell.Read(s.head, s.tail, Query{Agg: AggLast}, event.Time(i), v[:])
 		if want := fmt.Sprint(n <= textMax, v[1].Int()); fmt.Sprint(v[0].Equal(&text), i) != want {
 			t.Errorf("%d bytes are read as %d", n, len(v[0].S))
 		}

@@ -35,6 +35,7 @@ type RememberedFeature struct {
 	Value      any            `json:"value,omitempty"` // absent: unknown
 	Fields     map[string]any `json:"fields,omitempty"`
 	Agg        string         `json:"agg"`
+	P          float64        `json:"p,omitempty"` // of a percentile
 	Window     string         `json:"window"`
 	Samples    int            `json:"samples"`
 	MinSamples int            `json:"min_samples,omitempty"`
@@ -81,7 +82,7 @@ func newRemembered(l *engine.Look) *Remembered {
 }
 
 func newRememberedFeature(f *alerts.Feature, least int) RememberedFeature {
-	to := RememberedFeature{Name: f.Name, Agg: f.Agg, Window: f.Window, Samples: f.Samples, MinSamples: least, From: instant(f.From), To: instant(f.To)}
+	to := RememberedFeature{Name: f.Name, Agg: f.Agg, P: float64(f.P) / 1000, Window: f.Window, Samples: f.Samples, MinSamples: least, From: instant(f.From), To: instant(f.To)}
 	if len(f.Fields) == 0 {
 		to.Value = plainValue(&f.Value)
 		return to

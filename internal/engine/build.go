@@ -99,7 +99,7 @@ type read struct {
 	plan    *rules.Read
 	stream  *stream
 	cell    *store.Cell
-	agg     window.Agg
+	query   window.Query
 	index   int        // in space.readings
 	least   int        // samples, below which the feature is unknown
 	from    event.Slot // the first of the results, when they lie side by side
@@ -237,7 +237,7 @@ func (st *stream) addReads() {
 }
 
 func newRead(st *stream, p *rules.Read) *read {
-	r := &read{plan: p, stream: st, agg: p.Agg, index: p.Index, least: p.MinSamples, cell: st.space.layout.Cell(p.Cell), cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
+	r := &read{plan: p, stream: st, query: p.Query(), index: p.Index, least: p.MinSamples, cell: st.space.layout.Cell(p.Cell), cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
 	adjacent := true
 	for i, slot := range p.Results {
 		adjacent = adjacent && slot == r.from+event.Slot(i)

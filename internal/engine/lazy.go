@@ -27,7 +27,7 @@ type need struct {
 }
 
 // costs says how much reading a feature costs, about.
-var costs = [...]int{window.Count: 1, window.Sum: 1, window.Spread: 2, window.Extremes: 2, window.Recent: 4, window.Distinct: 4}
+var costs = [...]int{window.Count: 1, window.Sum: 1, window.Spread: 2, window.Extremes: 2, window.Recent: 4, window.Distinct: 4, window.Bins: 4}
 
 // newClauses returns the clauses of a condition, those that cost little first.
 func (s *source) newClauses(x *expr.Expr) []clause {
@@ -118,7 +118,7 @@ func (e *Engine) read(r *read) {
 		e.scatter(st, r)
 	default:
 		dst := e.row[r.from:r.to]
-		reading := r.cell.Read(&st.ctx, r.agg, e.at, dst)
+		reading := r.cell.Read(&st.ctx, r.query, e.at, dst)
 		st.space.readings[r.index] = reading
 		e.settle(r, reading, dst)
 	}
@@ -132,7 +132,7 @@ func (e *Engine) scatter(st *stream, r *read) {
 		values = append(values, event.Value{})
 	}
 	e.scratch.values = values
-	reading := r.cell.Read(&st.ctx, r.agg, e.at, values)
+	reading := r.cell.Read(&st.ctx, r.query, e.at, values)
 	st.space.readings[r.index] = reading
 	e.settle(r, reading, values)
 	for i, slot := range r.plan.Results {

@@ -91,8 +91,8 @@ func (e *Engine) look(r *rule, x *store.Ctx, at event.Time) RuleLook {
 	l := RuleLook{Rule: r.Rule}
 	for i, f := range r.Features {
 		values := make([]event.Value, len(f.Read.Results))
-		reading := r.reads[i].cell.Read(x, f.Read.Agg, at, values)
-		shown := alerts.Feature{Name: f.Name, Agg: f.Read.Agg.String(), Window: r.windows[i], Samples: reading.Samples, From: reading.From, To: reading.To}
+		reading := r.reads[i].cell.Read(x, f.Read.Query(), at, values)
+		shown := alerts.Feature{Name: f.Name, Agg: f.Read.Agg.String(), P: f.Read.P, Window: r.windows[i], Samples: reading.Samples, From: reading.From, To: reading.To}
 		if reading.Samples < f.Read.MinSamples {
 			clear(values)
 		}

@@ -26,7 +26,9 @@ type fold struct {
 	mean, m2 float64  // Welford
 	best     Value    // min, max
 	distinct map[string]bool
-	exact    bool // of an exact window: distinct values are counted, not estimated
+	values   []Value // percentile: samples, or what their bins give
+	p        int     // of percentile, in thousandths
+	exact    bool    // distinct values are counted, not estimated
 	kind     Kind
 }
 
@@ -56,6 +58,8 @@ func (f *fold) add(s sample) {
 		f.offer(v)
 	case "distinct_count":
 		f.distinct[string(v.keyBytes())] = true
+	case "percentile":
+		f.values = append(f.values, v)
 	}
 }
 
@@ -88,13 +92,14 @@ func (f *fold) merge(b *fold) {
 	f.kind = b.kind
 	f.whole.Add(f.whole, b.whole)
 	f.offer(b.best)
+	f.values = append(f.values, b.values...)
 	for v := range b.distinct {
 		f.distinct[v] = true
 	}
 }
 
 // value is the aggregate of what was added.
-func (f *fold) value(field Kind) Value {
+func (f *fold) value(field Kind, o Options) Value {
 	switch f.agg {
 	case "count":
 		return integer(int64(f.n))
@@ -113,6 +118,8 @@ func (f *fold) value(field Kind) Value {
 		return integer(f.whole.Int64())
 	case "min", "max":
 		return f.best
+	case "percentile":
+		return f.nearest(o)
 	}
 	switch {
 	case f.agg == "avg" && f.n == 0 || f.agg == "stddev" && f.n < 2:

@@ -12,6 +12,8 @@ type Options struct {
 	SessionStrict bool // a gap joins a session when it is < instead of ≤ the allowed one
 	LateInclusive bool // an event is late when its time is ≤ instead of < the watermark
 	SwapKleene    bool // an unknown operand of and is treated as or does, and the other way round
+	RankFloor     bool // the rank of a percentile is rounded down instead of up
+	CoarseBins    bool // eight bins to a power of two instead of sixteen
 
 	probe func(r *Rule, names env) // sees every evaluation before the condition; for the generator
 	zones zones                    // of this evaluation

@@ -17,8 +17,8 @@ func (e *evaluation) absorb(rule *Rule, f *Feature, key string, r *row, readings
 	case "first", "last", "delta", "time_since":
 		f.readKept(f.Window.kept(seen, r.at, e.options), r.at, readings)
 	default:
-		whole := f.Window.folded(f.Agg, seen, r.at, e.options)
-		f.put(readings, f.Name, whole.value(e.job.Source.kindOf(f.Field)), whole.n)
+		whole := f.folded(seen, r.at, e.options)
+		f.put(readings, f.Name, whole.value(e.job.Source.kindOf(f.Field), e.options), whole.n)
 	}
 }
 
@@ -36,6 +36,9 @@ func (f *Feature) sample(r *row, o Options) (sample, bool) {
 		if v := r.value(name); v.Known() {
 			s.values[name] = v
 			s.first = v
+			if f.Agg == "percentile" && !f.Exact && f.Window.Kind != "exact" && f.Window.Kind != "events" {
+				s.first = v.binned(o)
+			}
 		}
 	}
 	return s, len(members) == 0 || len(s.values) > 0

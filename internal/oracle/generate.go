@@ -134,7 +134,7 @@ func (g *generator) line(id string, at int) string {
 	amount := number(float64(g.IntN(2000)) / 10)
 	qty := int64(g.IntN(40) - 8)
 	if g.wild && g.chance(0.02) {
-		amount, qty = number(pick(g, 1e308, -1e308, 1e17)), pick[int64](g, 1<<62, 1<<63-1, -1<<63)
+		amount, qty = number(pick(g, 1e308, -1e308, 1e17, 1e-12)), pick[int64](g, 1<<62, 1<<63-1, -1<<63)
 	}
 	parts := []string{`"at":` + g.instant(at), `"user":"` + pick(g, "ann", "ann", "ann", "bob", "bob", "cyd", "dan", "eve") + `"`}
 	optional := func(p float64, name string, v Value) {
@@ -197,7 +197,7 @@ func (g *generator) rule(i int) Rule {
 // feature makes the k-th feature of the i-th rule. Consecutive seeds walk through all combinations of aggregate, window and
 // exclude_current; the rest is left to chance.
 func (g *generator) feature(i, k int) Feature {
-	combination := int((g.seed*15 + uint64(i*3+k)) * 61 % uint64(len(Aggs)*len(Windows)*2)) // 61 is prime to 132
+	combination := int((g.seed*15 + uint64(i*3+k)) * 5 % uint64(len(Aggs)*len(Windows)*2)) // 5 is prime to 144, and few windows come together
 	f := Feature{Name: fmt.Sprintf("f%d", k), Agg: Aggs[combination%len(Aggs)]}
 	combination /= len(Aggs)
 	f.ExcludeCurrent = combination%2 == 1
@@ -211,6 +211,8 @@ func (g *generator) feature(i, k int) Feature {
 		f.Field = pick(g, "qty", "amount", "seen")
 	case "distinct_count":
 		f.Field = pick(g, "item", "item", "qty", "flag", "addr")
+	case "percentile":
+		f.Field, f.P = pick(g, "qty", "amount"), pick(g, 1000, 25_000, 50_000, 75_000, 90_000, 95_000, 99_900)
 	case "first", "last":
 		if g.chance(0.4) {
 			f.Fields = pick(g, []string{"amount", "item"}, []string{"qty", "seen", "flag"})
@@ -218,6 +220,7 @@ func (g *generator) feature(i, k int) Feature {
 			f.Field = pick(g, "qty", "amount", "item", "flag", "seen", "addr")
 		}
 	}
+	f.Exact = canBeExact(f.Agg, f.Window.Kind) && g.chance(0.5)
 	if g.chance(0.25) {
 		f.Where = g.filter()
 	}

@@ -49,12 +49,14 @@ type Rule struct {
 // Feature is one named value of a rule's context.
 type Feature struct {
 	Name           string
-	Agg            string   // count sum avg stddev min max distinct_count first last delta time_since
+	Agg            string   // count sum avg stddev min max distinct_count first last delta time_since percentile
+	P              int      // of percentile, in thousandths
 	Field          string   // empty: none
 	Fields         []string // of first and last, instead of Field
 	Where          *Expr    // nil: every event
 	Window         Window
 	ExcludeCurrent bool
+	Exact          bool // distinct_count and percentile, where the window is not sliding: as of an exact window, over rows
 	MinSamples     int
 }
 

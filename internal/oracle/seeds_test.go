@@ -64,7 +64,7 @@ func TestSameSeedSameJob(t *testing.T) {
 // A comparison with findings can fail: each mutation of the definitions changes what is found.
 func TestMutationsShow(t *testing.T) {
 	for name, mutation := range map[string]Options{
-		"59 panes": {Panes: 59}, "session gap <": {SessionStrict: true}, "late at the watermark": {LateInclusive: true}, "Kleene swapped": {SwapKleene: true},
+		"59 panes": {Panes: 59}, "session gap <": {SessionStrict: true}, "late at the watermark": {LateInclusive: true}, "Kleene swapped": {SwapKleene: true}, "rank rounded down": {RankFloor: true}, "coarse bins": {CoarseBins: true},
 	} {
 		shown := 0
 		for seed := range uint64(mutationSeed) {

@@ -12,10 +12,17 @@ const (
 	keptMax   = 16   // samples kept for first, last, delta, time_since
 )
 
-// folded computes count, sum, avg, stddev, min, max or distinct_count of the samples that the window of t holds. The samples are in log order.
-func (w Window) folded(agg string, samples []sample, t int64, o Options) *fold {
+// folded computes count, sum, avg, stddev, min, max, distinct_count or percentile of the samples that the window of t holds. The samples are in
+// log order.
+func (f *Feature) folded(samples []sample, t int64, o Options) *fold {
+	w, agg := f.Window, f.Agg
 	whole := newFold(agg)
-	whole.exact = w.Kind == "exact"
+	whole.exact = f.Exact || w.Kind == "exact"
+	whole.p = f.P
+	if f.Exact && w.Kind != "events" {
+		samples = byTime(samples)
+		samples = samples[max(0, len(samples)-rowsMax):]
+	}
 	if w.Kind == "session" {
 		for _, s := range joined(sessions(agg, samples, int64(w.Span), o), t, int64(w.Span), o) {
 			whole.merge(s.fold)

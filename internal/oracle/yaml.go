@@ -74,6 +74,9 @@ func (r *Rule) yaml(b *strings.Builder, source string) {
 
 func (f *Feature) yaml() string {
 	parts := []string{"agg: " + f.Agg}
+	if f.P > 0 {
+		parts = append(parts, "p: "+strconv.FormatFloat(float64(f.P)/1000, 'f', -1, 64))
+	}
 	if f.Field != "" {
 		parts = append(parts, "field: "+f.Field)
 	}
@@ -84,7 +87,7 @@ func (f *Feature) yaml() string {
 		parts = append(parts, "where: "+quoted(f.Where))
 	}
 	parts = append(parts, "window: "+f.Window.yaml())
-	if f.Window.Kind == "exact" {
+	if f.Window.Kind == "exact" || f.Exact {
 		parts = append(parts, "exact: true")
 	}
 	if f.ExcludeCurrent {
