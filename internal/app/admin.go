@@ -155,6 +155,8 @@ func notWorking(r *running) string {
 	switch {
 	case t.Phase == task.Refused:
 		return t.Err.Error()
+	case t.Broken != nil:
+		return fmt.Sprintf("%s waits: %v; correct the producer or the source's fields, or let them become dead letters with dead_letters.breaker: 0", name, t.Broken)
 	case t.Phase == task.Live && r.log.trouble() != nil:
 		return fmt.Sprintf("%s can't be read at the moment: %v", name, r.log.trouble())
 	case t.Phase == task.Live:

@@ -41,7 +41,7 @@ func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
 		AlertsTopic: s.config.Alerts, ShadowTopic: s.config.ShadowTopic(), DeadLettersTopic: s.config.DeadLetters, JournalTopic: s.config.JournalTopic(),
 		Memory: s.memoryShare, CommitInterval: s.config.CommitInterval, CheckpointInterval: s.checkpointInterval(),
 		Rebuild: s.config.State.OnMissing == "rebuild", AcceptEngine: s.o.AcceptEngine, Start: start, Turn: s.turn,
-		Eager: !s.config.ExactlyOnce, Pace: s.pace.of(claim.Topic),
+		Breaker: s.config.Breaker, Eager: !s.config.ExactlyOnce, Pace: s.pace.of(claim.Topic),
 		Now: s.now, Engine: engine.Version, Logger: s.log, Observer: r.meter,
 	})
 	s.mu.Lock()

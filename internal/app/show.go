@@ -54,7 +54,7 @@ func showConfig(c *config.Config) []byte {
 	}
 	text, err := json.MarshalIndent(object{
 		"path": c.Path, "app": c.App, "kafka": k, "sources": sources, "lookups": lookups, "rules": c.Rules,
-		"alerts": object{"topic": c.Alerts}, "dead_letters": object{"topic": c.DeadLetters},
+		"alerts": object{"topic": c.Alerts}, "dead_letters": object{"topic": c.DeadLetters, "breaker": c.Breaker},
 		"delivery":  object{"mode": delivery, "commit_interval": c.CommitInterval.String()},
 		"state":     showState(&c.State),
 		"dashboard": object{"listen": c.Dashboard}, "admin": object{"listen": c.Admin},

@@ -39,6 +39,7 @@ type Config struct {
 	Rules          []string // files and folders
 	Alerts         string   // topic
 	DeadLetters    string   // topic
+	Breaker        int      // of so many records in a row half may be refused before a task waits; 0: any number
 	ExactlyOnce    bool     // else at least once
 	CommitInterval time.Duration
 	State          State

@@ -24,7 +24,7 @@ var scalars = [...]struct {
 	{"kafka.tls.ca", yamldoc.String}, {"kafka.tls.cert", yamldoc.String}, {"kafka.tls.key", yamldoc.String}, {"kafka.tls.server_name", yamldoc.String},
 	{"kafka.sasl.mechanism", yamldoc.String}, {"kafka.sasl.username", yamldoc.String}, {"kafka.sasl.password", yamldoc.String}, {"kafka.sasl.token_file", yamldoc.String},
 	{"kafka.topics.partitions", yamldoc.Int}, {"kafka.topics.replication", yamldoc.Int},
-	{"alerts.topic", yamldoc.String}, {"dead_letters.topic", yamldoc.String},
+	{"alerts.topic", yamldoc.String}, {"dead_letters.topic", yamldoc.String}, {"dead_letters.breaker", yamldoc.Int},
 	{"state.store", yamldoc.String}, {"state.pebble.path", yamldoc.String}, {"state.checkpoint_interval", yamldoc.String}, {"state.memory", yamldoc.String},
 	{"state.on_missing", yamldoc.String},
 	{"state.redis.addresses", yamldoc.Seq}, {"state.redis.username", yamldoc.String}, {"state.redis.password", yamldoc.String},
@@ -128,7 +128,7 @@ func (l *loader) read(m *yamldoc.Map) *Config {
 		c.Rules = append(c.Rules, l.path(n.Text))
 	}
 	c.Alerts = topic(m, "alerts", c.App+".alerts")
-	c.DeadLetters = topic(m, "dead_letters", c.App+".dead-letters")
+	c.DeadLetters, c.Breaker = deadLetters(m.Map("dead_letters", "dead_letters"), c.App+".dead-letters")
 	c.ExactlyOnce = m.OneOf("delivery", "exactly_once", "exactly_once", "at_least_once") == "exactly_once"
 	c.CommitInterval = m.Duration("commit_interval", 100*time.Millisecond)
 	c.State = l.state(m.Map("state", "state"))
@@ -154,6 +154,18 @@ func topic(m *yamldoc.Map, name, def string) string {
 	t := m.Map(name, name)
 	defer t.Done()
 	return text(t, "topic", def)
+}
+
+// BreakerDefault is how many records in a row tell of a bad deployment, by half of them.
+const BreakerDefault = 1000
+
+func deadLetters(m *yamldoc.Map, def string) (topic string, breaker int) {
+	defer m.Done()
+	topic, breaker = text(m, "topic", def), BreakerDefault
+	if n, ok := m.Int("breaker", 0, 1_000_000); ok {
+		breaker = int(n)
+	}
+	return topic, breaker
 }
 
 func listen(m *yamldoc.Map, name, def string) string {

@@ -31,6 +31,7 @@ type Options struct {
 	Rebuild            bool          // a lost store is rebuilt from the log, outside the promise of exactly-once; else it is refused
 	AcceptEngine       bool          // replay with another engine version than the one that has run before; results may differ
 	Start              Start         // where the first start ever begins. The first start of a stage is from the earliest record, whatever it says
+	Breaker            int           // records that the breaker of dead letters looks at; 0: none
 	Eager              bool          // rows for stages are sent after each batch, not with each commit: for delivery at least once
 	Turn               chan struct{} // of capacity 1, of all tasks of the process: whoever steps what may end the process has it. nil: there are no other tasks
 	Pace               Pace          // nil: the task is never too far ahead

@@ -35,7 +35,7 @@ func (t *Task) sendRows(ctx context.Context) error {
 
 // mark tells the stages how far this task has come, and whether they need not wait for it. It is called between batches.
 func (t *Task) mark(ctx context.Context) error {
-	if !t.live || !t.sends() || t.untilMark() > 0 {
+	if !t.live || !t.sends() || t.untilMark() > 0 || t.breaker.holds() {
 		return nil
 	}
 	t.routes.marked = t.o.Now()

@@ -62,6 +62,7 @@ type Task struct {
 	looks      chan look
 	loaded     []byte // of contexts, for the engine
 	note       note
+	breaker    breaker         // outlives lives
 	asked      context.Context // its end asks to stop
 	lifetime   context.Context // ends stopGrace after the one that asks to stop, which must not break off a step or a commit
 
@@ -85,7 +86,7 @@ type last struct {
 // New returns a task. Run makes it live.
 func New(o Options) *Task {
 	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin, looks: make(chan look, 1),
-		writer: rand.Uint64() | 1, killer: crash.Killer()}
+		writer: rand.Uint64() | 1, killer: crash.Killer(), breaker: breaker{window: o.Breaker}}
 	t.name, t.source = t.id.String(), []byte("/"+o.App)
 	t.log = o.Logger.With("topic", o.Topic, "partition", int(o.Partition))
 	t.status = Status{Topic: o.Topic, Partition: o.Partition, Phase: Recovering, End: -1, Oldest: event.NoTime, Watermark: event.NoTime}
@@ -207,6 +208,7 @@ type Status struct {
 	Journal    uint64 // number of the last entry applied
 	Contexts   int
 	Bytes      int64 // of contexts in memory
+	Broken     error // why the task waits before it reads on: most of what it read last can't be decoded; nil: it does not
 	Warmth     Warmth
 	Checkpoint time.Time // when the last sweep was completed; zero: none in this life
 	Progress   time.Time // when the task last moved, found that it is at the end, or began to recover

@@ -32,6 +32,11 @@ func (t *Task) work(ctx context.Context) error {
 			return t.stop(t.lifetime)
 		}
 		t.show()
+		if held, err := t.held(ctx); err != nil {
+			return err
+		} else if held {
+			continue
+		}
 		wait := t.untilCommit()
 		if t.sends() {
 			wait = min(wait, t.untilMark())
@@ -63,9 +68,11 @@ func (t *Task) poll(ctx context.Context, wait time.Duration) error {
 	if err := t.advance(t.lifetime, b); err != nil {
 		return err
 	}
-	if t.o.Eager && t.live {
+	switch {
+	case t.breaker.holds(): // it is sent when the trial is over
+	case t.o.Eager && t.live:
 		err = t.sendRows(t.lifetime)
-	} else {
+	default:
 		err = t.send(t.lifetime)
 	}
 	if err != nil {
@@ -232,7 +239,10 @@ func (t *Task) run(b *ingest.Batch) error {
 	case t.inHistory():
 		err = t.history(b)
 	default:
-		err = t.engine.Step(b, &t.out)
+		letters := len(t.out.DeadLetters)
+		if err = t.engine.Step(b, &t.out); err == nil && t.decoded(len(b.Records), letters) {
+			return t.breaks()
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("step: %w", err)
@@ -361,6 +371,9 @@ func (t *Task) send(ctx context.Context) error {
 
 // commitDue reports whether it is time to commit.
 func (t *Task) commitDue() bool {
+	if t.breaker.holds() {
+		return false
+	}
 	if t.crowded() {
 		return true
 	}
@@ -424,6 +437,9 @@ const (
 // stop ends the work in order: commit, sweep for a moment, leave the rest to whoever comes next.
 func (t *Task) stop(ctx context.Context) error {
 	crash.At(crash.StopBegun)
+	if t.breaker.holds() {
+		return nil // whoever comes next reads them again, and decides
+	}
 	if err := t.commit(ctx); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
