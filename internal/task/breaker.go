@@ -143,10 +143,24 @@ func (t *Task) held(ctx context.Context) (bool, error) {
 	}
 	wait := t.breaker.wait(t.o.Now(), t.bundle)
 	if wait <= 0 {
+		if err := t.reopen(); err != nil {
+			return false, err
+		}
 		t.log.Info("read on, to see whether records can be decoded")
 		t.update(func(s *Status) { s.Broken = nil })
 		return false, nil
 	}
 	t.update(func(s *Status) { s.Broken, s.Progress = errBroken, t.o.Now() })
 	return true, t.pause(ctx, min(wait, t.untilCommit(), time.Second))
+}
+
+// reopen reads on from where the task stands: what it was given beyond has been left.
+func (t *Task) reopen() error {
+	t.feed.Close()
+	feed, err := t.o.Log.Open(t.lifetime, t.engine.Position().Offset)
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	t.feed = feed
+	return nil
 }

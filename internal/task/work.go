@@ -141,8 +141,8 @@ func (t *Task) advance(ctx context.Context, b *ingest.Batch) error {
 		if at := t.engine.Position(); !t.live && at.Offset == t.target.position.Offset {
 			return t.refuse("restore the journal topic; "+rebuild, "the replay stands at %v, but %v was committed: a journal entry is missing", at, t.target.position)
 		}
-		if b == nil {
-			return nil
+		if b == nil || t.live && t.breaker.open {
+			return nil // what lies beyond is read again when the breaker closes
 		}
 		cut := t.cut(b.Next)
 		if cut <= t.engine.Position().Offset {

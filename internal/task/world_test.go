@@ -72,6 +72,7 @@ type world struct {
 	poisons  bool                // some records kill
 	killer   func(value []byte) bool
 	deaths   int
+	bulk     int // records of a batch, at most; 0: a few
 }
 
 // death is the panic that stands for the end of a process.
@@ -331,7 +332,7 @@ func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error)
 		return nil, errors.New("the offset is not in the log")
 	}
 	at, _ := slices.BinarySearchFunc(f.w.records, f.next, func(r ingest.Record, o event.Offset) int { return int(r.Offset - o) })
-	n := min(len(f.w.records)-at, 1+f.w.rand.IntN(7))
+	n := min(len(f.w.records)-at, 1+f.w.rand.IntN(max(7, f.w.bulk)))
 	if f.w.rand.IntN(4) == 0 {
 		n = 0
 	}
