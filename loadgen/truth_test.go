@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"insolite/ingest"
+	"insolite/internal/chain"
 	"insolite/internal/config"
 	"insolite/internal/engine"
 	"insolite/internal/event"
@@ -75,7 +76,7 @@ func TestHaste(t *testing.T) {
 			t.Fatal(err)
 		}
 		set := deployment(t, name)
-		eng, err := engine.New(set.Plan(g.Scenario().Topics[0]), engine.Options{})
+		eng, err := chain.New(set, chain.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +111,7 @@ func TestHaste(t *testing.T) {
 func truth(t *testing.T, set *rules.Set, g *loadgen.Generator, n int) {
 	t.Helper()
 	topic := g.Scenario().Topics[0]
-	eng, err := engine.New(set.Plan(topic), engine.Options{})
+	eng, err := chain.New(set, chain.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func truth(t *testing.T, set *rules.Set, g *loadgen.Generator, n int) {
 		}
 	}
 	lates := uint64(0)
-	for _, s := range eng.Counts().Sources {
+	for _, s := range eng.Tasks()[0].Counts().Sources {
 		lates += s.Late
 		if s.WrongKey > 0 {
 			t.Errorf("%d records of %s with another key than their field", s.WrongKey, s.Source.Name)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"insolite/ingest"
+	"insolite/internal/chain"
 	"insolite/internal/config"
 	"insolite/internal/diag"
 	"insolite/internal/engine"
@@ -131,7 +132,7 @@ func TestExamplesHold(t *testing.T) {
 				t.Run(r.ID+"/"+r.Tests[i].Name, func(t *testing.T) {
 					set := load(t, name, r.ID, r.Tests[i].Lookups)
 					rule := set.Rule(r.ID)
-					compare(t, rule, rule.Tests[i].Expect, tell(t, set.Plan(rule.Source.Topic), rule.Tests[i].Steps))
+					compare(t, rule, rule.Tests[i].Expect, tell(t, set, rule.Source.Topic, rule.Tests[i].Steps))
 				})
 			}
 		}
@@ -146,20 +147,20 @@ type alert struct {
 	Position struct{ Offset int }
 }
 
-// tell gives the events of a test to a new engine and returns its alerts.
-func tell(t *testing.T, plan *rules.Plan, steps []rules.Step) (got []alert) {
+// tell gives the events of a test to new tasks and returns their alerts.
+func tell(t *testing.T, set *rules.Set, topic string, steps []rules.Step) (got []alert) {
 	t.Helper()
-	e, err := engine.New(plan, engine.Options{Files: true})
+	c, err := chain.New(set, chain.Options{Files: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out engine.Output
-	b := ingest.Batch{Topic: plan.Topic}
+	b := ingest.Batch{Topic: topic}
 	for _, s := range steps {
 		b.Records = append(b.Records, ingest.Record{Offset: event.Offset(s.Event), Timestamp: s.At, Value: s.JSON})
 		b.Next = event.Offset(s.Event) + 1
 	}
-	if err := e.Step(&b, &out); err != nil {
+	if err := c.Step(&b, &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range out.DeadLetters {
