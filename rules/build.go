@@ -33,7 +33,7 @@ func (s *Set) plan(views map[*event.Source]*view, app string) {
 			continue
 		}
 		s.travel(r, topicOf, func(stop stop) *Plan {
-			topic := stageTopic(app, stop.fields, stop.hop)
+			topic := stageTopic(app, stop)
 			if topics[topic] == nil {
 				topics[topic] = &Plan{Topic: topic, Stage: &Stage{Hop: stop.hop, Fields: stop.fields}}
 				s.Plans = append(s.Plans, topics[topic])

@@ -294,8 +294,9 @@ func (d *draft) share(enabled bool) {
 	for _, f := range d.Features {
 		key := d.keyOf(f)
 		f.Read.ID = d.readID(f.Read, key)
-		f.Read.hop = way[slices.IndexFunc(way, func(s stop) bool { return slices.Equal(s.fields, key) })].hop
-		at := spot{f.Read.ID, f.Read.hop, f.Read.By != nil}
+		stop := way[slices.IndexFunc(way, func(s stop) bool { return slices.Equal(s.fields, key) })]
+		f.Read.hop = stop.hop
+		at := spot{f.Read.ID, stop.hop, stop.way, f.Read.By != nil}
 		if same := v.reads[at]; same != nil {
 			f.Read = same
 			continue

@@ -16,6 +16,7 @@ import (
 type stop struct {
 	hop    int      // 0: in the tasks of the source's topic
 	fields []string // of its key, sorted
+	way    string   // of a hop above 1: whose events come there, and by which keys they came; else empty
 }
 
 // way returns the keyspaces that the events of a rule travel: those of its features' keys, and then its own. As long as all that a key is about
@@ -42,10 +43,15 @@ func (r *Rule) way() []stop {
 	}
 	var all []stop
 	for _, fields := range here {
-		all = append(all, stop{0, fields})
+		all = append(all, stop{fields: fields})
 	}
+	way := ""
 	for i, fields := range away {
-		all = append(all, stop{i + 1, fields})
+		all = append(all, stop{i + 1, fields, way})
+		if way == "" {
+			way = r.Source.Name
+		}
+		way += " " + strings.Join(fields, "-")
 	}
 	return all
 }
@@ -171,13 +177,18 @@ func keyed(s *event.Source) []string {
 // topicMax is how long Kafka lets the name of a topic be.
 const topicMax = 249
 
-// stageTopic is the name of the topic of a stage. Names of fields have no hyphens.
-func stageTopic(app string, fields []string, hop int) string {
-	prefix, suffix := "by.", "."+strconv.Itoa(hop)
+// stageTopic is the name of the topic of a stage. Names of fields have no hyphens. Behind another stage it has what came the same way only: else
+// an event that comes by two ways would be there twice, each time without the features of the other way.
+func stageTopic(app string, at stop) string {
+	prefix, suffix := "by.", "."+strconv.Itoa(at.hop)
 	if app != "" {
 		prefix = app + "." + prefix
 	}
-	names := strings.Join(fields, "-")
+	if at.way != "" {
+		sum := sha256.Sum256([]byte(at.way))
+		suffix += "." + hex.EncodeToString(sum[:4])
+	}
+	names := strings.Join(at.fields, "-")
 	if len(prefix)+len(names)+len(suffix) > topicMax {
 		sum := sha256.Sum256([]byte(names))
 		names = hex.EncodeToString(sum[:16])

@@ -25,6 +25,7 @@ type view struct {
 type spot struct {
 	id  FeatureID
 	hop int
+	way string
 	by  bool
 }
 

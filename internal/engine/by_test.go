@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -177,10 +178,49 @@ func TestFeaturesOfOtherKeys(t *testing.T) {
 	}
 }
 
+// Events come to a stage by one way: rules whose features have different keys, and rules of another source that read this one by the key of the
+// stage, stand behind a stage each, and count every event once.
+func TestOneWayToAStage(t *testing.T) {
+	for _, text := range []string{`
+- {id: a, source: pay, group_by: [who], context: {n: {agg: count, window: forever}, m: {by: [shop], agg: count, window: forever}}, condition: n >= 1, alert: {summary: "{n} {m}"}}
+- {id: b, source: pay, group_by: [who], context: {n: {agg: count, window: forever}, m: {by: [till], agg: count, window: forever}}, condition: n >= 1, alert: {summary: "{n} {m}"}}
+`, `
+- {id: a, source: pay, group_by: [shop], context: {n: {agg: count, window: forever}, m: {by: [amount_cents], agg: count, window: forever}}, condition: n >= 1, alert: {summary: "{n} {m}"}}
+- {id: b, source: charge, group_by: [shop], context: {n: {agg: count, source: pay, window: forever}, m: {by: [amount_cents], agg: count, window: forever}}, condition: n >= 1, alert: {summary: "{n} {m}"}}
+`} {
+		sources := strings.ReplaceAll(strings.ReplaceAll(severalKeys, "KEY", "amount_cents"), "amount: number", "amount: number, amount_cents: int")
+		all, err := chain.New(compile(t, sources, "version: 1\nrules:"+text), chain.Options{Files: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out engine.Output
+		for i := range event.Offset(3) {
+			for _, topic := range []string{"pays", "charges"} {
+				value := fmt.Sprintf(`{"at":"2026-01-01T00:00:0%dZ","who":"ann","till":"a","shop":"s","amount":1,"amount_cents":100}`, i)
+				if err := all.Step(&ingest.Batch{Topic: topic, Records: []ingest.Record{{Offset: i, Value: []byte(value)}}, Next: i + 1}, &out); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		told := map[string]string{}
+		for _, a := range out.Alerts {
+			_, rest, _ := strings.Cut(string(a.Value), `"summary":"`)
+			summary, _, _ := strings.Cut(rest, `"`)
+			told[a.Rule.ID] += summary + ", "
+		}
+		if want := "1 1, 2 2, 3 3, "; told["a"] != want || told["b"] != want {
+			t.Errorf("got %q, want %q of both", told, want)
+		}
+	}
+}
+
+// way is what the name of a topic says of how events come there.
+var way = regexp.MustCompile(`\.[0-9a-f]{8}$`)
+
 func topics(set *rules.Set) string {
 	var all []string
 	for _, p := range set.Plans {
-		all = append(all, p.Topic)
+		all = append(all, way.ReplaceAllString(p.Topic, ""))
 	}
 	return strings.Join(all, " ")
 }
