@@ -10,7 +10,9 @@
 //
 // Nothing is evaluated here. A batch goes through the engine of its partition, the frames that this one would have produced go through the
 // engines of the stages, hop by hop, and the alerts of all of them are told in the order of the batch's records: for each record those of the
-// source's own task first, then those of the stages by topic. So the result does not depend on how records are cut into batches.
+// source's own task first, then those of the stages by hop and topic. So the result does not depend on how records are cut into batches. Where a
+// stage is sent what comes from one topic by two ways, the short one would overtake the long one within a batch: such a topic is stepped record by
+// record, which takes its time.
 //
 // A stage has one partition here, and sees events in the order in which they are stepped. Live, it has many, and what comes from different
 // partitions of a source arrives in an order that Kafka decides; whoever steps several partitions decides that order by the order of batches.
@@ -49,6 +51,7 @@ type source struct {
 	partition event.Partition
 	next      event.Offset // behind the last record
 	ended     bool
+	forks     bool // what it sends comes to some stage by two ways
 }
 
 // stage is the one partition of a stage's topic.
@@ -80,10 +83,27 @@ func New(set *rules.Set, o Options) (*Chain, error) {
 			if err != nil {
 				return nil, err
 			}
-			c.sources, c.tasks = append(c.sources, &source{Engine: e, topic: p.Topic, partition: i}), append(c.tasks, e)
+			c.sources, c.tasks = append(c.sources, &source{Engine: e, topic: p.Topic, partition: i, forks: forks(set, p.Topic)}), append(c.tasks, e)
 		}
 	}
 	return c, nil
+}
+
+// forks reports whether what comes from a topic comes to some stage by two ways.
+func forks(set *rules.Set, topic string) bool {
+	ways := map[string]int{topic: 1}
+	for _, p := range set.Plans { // stages stand behind those that send to them
+		if p.Stage == nil {
+			continue
+		}
+		for _, upstream := range p.Stage.Upstreams {
+			ways[p.Topic] += ways[upstream]
+		}
+		if ways[p.Topic] > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // Tasks returns the engines: those of the sources' topics, by topic and partition, then those of the stages.
@@ -107,6 +127,19 @@ func (c *Chain) Step(b *ingest.Batch, out *engine.Output) error {
 	if s == nil {
 		return nil
 	}
+	one := *b
+	for s.forks && len(one.Records) > 1 {
+		rest := one.Records[1:]
+		one.Records, one.Next = one.Records[:1], one.Records[0].Offset+1
+		if err := c.step(s, &one, out); err != nil {
+			return err
+		}
+		one.Records, one.Next = rest, b.Next
+	}
+	return c.step(s, &one, out)
+}
+
+func (c *Chain) step(s *source, b *ingest.Batch, out *engine.Output) error {
 	frames, alerts := len(out.Frames), len(out.Alerts)
 	c.rewind(s, b.Records, b.Next)
 	if err := s.Step(b, out); err != nil {

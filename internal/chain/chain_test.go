@@ -53,7 +53,9 @@ rules:
   condition: n >= 2
 `
 
-func load(t testing.TB, rulesYAML string) *rules.Set {
+func load(t testing.TB, rulesYAML string) *rules.Set { return loadFrom(t, configuration, rulesYAML) }
+
+func loadFrom(t testing.TB, configuration, rulesYAML string) *rules.Set {
 	t.Helper()
 	c, list := config.Load("insolite.yaml", config.Options{
 		Env:      func(string) (string, bool) { return "", false },
@@ -208,5 +210,61 @@ func TestNoKey(t *testing.T) {
 	c.Pass(500e9)
 	if c.Now("payments", 0) != 500e9 || c.Tasks()[2].Watermark() != 480e9 {
 		t.Errorf("after 500 s the stage is at %d", c.Tasks()[2].Watermark())
+	}
+}
+
+const forked = `
+version: 1
+rules:
+- id: both
+  source: pay
+  group_by: [customer]
+  context:
+    m: {by: [shop], agg: count, window: 1h}
+    n: {source: gift, agg: count, window: 1h}
+  condition: n >= 0
+  alert: {summary: "{m} {n}"}
+`
+
+// Of one topic, what comes to a stage at once does not overtake what comes there through another one.
+func TestForks(t *testing.T) {
+	kind := "match: {field: type, equals: KIND}"
+	text := strings.Replace(configuration, "  visit:", `  gift:
+    topic: payments
+    `+strings.Replace(kind, "KIND", "gift", 1)+`
+    key: customer
+    time: {field: at, unit: s}
+    lateness: 10s
+    fields: {at: time, customer: string, type: string}
+  visit:`, 1)
+	text = strings.Replace(text, "    key: customer\n    time: {field: at, unit: s}\n    lateness: 10s\n    fields: {at: time, customer: string, shop: {type: string, optional: true}}",
+		"    "+strings.Replace(kind, "KIND", "pay", 1)+"\n    key: customer\n    time: {field: at, unit: s}\n    lateness: 10s\n    fields: {at: time, type: string, customer: string, shop: {type: string, optional: true}}", 1)
+	log := lines(`{"at":100,"type":"pay","customer":"ann","shop":"x"}
+{"at":101,"type":"gift","customer":"ann"}
+{"at":102,"type":"pay","customer":"ann"}
+{"at":103,"type":"gift","customer":"ann"}
+{"at":104,"type":"pay","customer":"ann","shop":"x"}`)
+	for _, size := range []int{1, 2, 100} {
+		c, err := New(loadFrom(t, text, forked), Options{Files: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out engine.Output
+		for all := log; len(all) > 0; {
+			n := min(size, len(all))
+			if err := c.Step(&ingest.Batch{Topic: "payments", Records: all[:n], Next: all[n-1].Offset + 1}, &out); err != nil {
+				t.Fatal(err)
+			}
+			all = all[n:]
+		}
+		var got []string
+		for _, a := range out.Alerts {
+			_, rest, _ := strings.Cut(string(a.Value), `"summary":"`)
+			summary, _, _ := strings.Cut(rest, `"`)
+			got = append(got, summary)
+		}
+		if s := strings.Join(got, ", "); s != "1 0, n/a 1, 2 2" {
+			t.Errorf("batches of %d: %s", size, s)
+		}
 	}
 }
