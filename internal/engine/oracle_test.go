@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	seedsLong  = 200
+	seedsLong  = 320
 	seedsShort = 8
 	seedParts  = 4  // compared side by side
 	perCell    = 50 // findings that every cell of the table must have
