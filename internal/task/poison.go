@@ -84,7 +84,7 @@ func (t *Task) careful() bool {
 	return t.note.care != usual
 }
 
-// stepCarefully steps records up to an offset in small pieces, each committed, or, in a replay, as one piece that is marked.
+// stepCarefully steps records up to an offset in small pieces, which are committed, or one by one; in a replay, as one piece that is marked.
 func (t *Task) stepCarefully(b *ingest.Batch, records []ingest.Record, to event.Offset) error {
 	if !t.live && len(records) > 0 {
 		return t.marked(t.lifetime, span{t.engine.Position().Offset, to, true}, func() error { return t.pass(b, records, to) })
@@ -105,8 +105,10 @@ func (t *Task) stepCarefully(b *ingest.Batch, records []ingest.Record, to event.
 		if err := t.stepPiece(t.lifetime, b, records[:n], end); err != nil {
 			return err
 		}
-		if err := t.commit(t.lifetime); err != nil {
-			return err
+		if t.note.care == short || t.engine.Position().Offset >= t.note.until || t.commitDue() {
+			if err := t.commit(t.lifetime); err != nil {
+				return err
+			}
 		}
 		if t.committed.Offset >= t.note.until {
 			t.log.Info("stepped beyond where the process has died", "position", t.committed.String())
