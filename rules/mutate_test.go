@@ -92,7 +92,7 @@ var operators = []operator{
 	{name: "unknown value field", site: `field: (?P<at>\w+)`, mistake: "${at}q"},
 	{name: "unknown field in condition", site: `(?m)^  condition: (?P<at>[a-z_]+) `, mistake: "${at}q"},
 	{name: "unknown field behind text", site: `(?m)^  condition: (?P<at>\w)`, mistake: `1 == 1 and "é" == "é" and nothing > 1 and ${at}`, from: 26},
-	{name: "unknown field in where", site: `(?m)^  where: (?P<at>[a-z_]+)`, mistake: "${at}q"},
+	{name: "unknown field in where", site: `(?m)^  where: (?:not )?(?P<at>[a-z_]+)`, mistake: "${at}q"},
 	{name: "unknown field in folded text", site: `(?m)^    and (?P<at>[a-z_]+) [>=]`, mistake: "${at}q"},
 	{name: "unknown field behind a doubled quote", site: `where: '(?P<at>)`, mistake: `"it''s" == "" or nothing or `, from: 17},
 	{name: "unknown field behind escapes", site: `(?m)^(?:  alert: \{|    )summary: "(?P<at>)`, mistake: `\u00e9\t\x41 {nothing}`, from: 14},

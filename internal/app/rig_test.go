@@ -56,6 +56,21 @@ func build(t *testing.T, flags ...string) (program string) {
 	return program
 }
 
+// directRules takes out the rules by other keys than the customer: what they give depends on the order in which partitions send to the stage,
+// and is judged by the recorded topics of stages (see stageRig).
+func directRules(text string) string {
+	const stageRule = "- id: cards-declined-at-terminal"
+	before, rest, ok := strings.Cut(text, stageRule)
+	if !ok {
+		return text
+	}
+	_, after, more := strings.Cut(rest, "\n- id: ")
+	if more {
+		after = "- id: " + after
+	}
+	return before + after
+}
+
 // newRig copies the example of payments and points it at the broker.
 func newRig(t *testing.T, brokers []string, program, app, extra string) *rig {
 	t.Helper()
@@ -80,6 +95,7 @@ func newRig(t *testing.T, brokers []string, program, app, extra string) *rig {
 	if err := os.WriteFile(r.config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	r.rules(directRules)
 	r.reload()
 	if r.client, err = kafka.Dial(t.Context(), kafka.Options{Brokers: brokers, App: "rig"}); err != nil {
 		t.Fatal(err)
