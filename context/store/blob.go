@@ -21,6 +21,9 @@ var (
 	errBlob     = errors.New("malformed context")
 	errDescribe = errors.New("malformed description of a layout")
 
+	// ErrNewer is returned for a context, or a description of a layout, that a newer version of the program has written.
+	ErrNewer = errors.New("written by a newer version of the program")
+
 	// ErrLayout is returned for a blob of a layout that the keyspace was never told of.
 	ErrLayout = errors.New("context of an unknown layout")
 )
@@ -34,8 +37,11 @@ type description struct {
 // RememberLayout tells the keyspace of a layout, as Describe wrote it, whose blobs may be loaded.
 func (k *Keyspace) RememberLayout(desc []byte) error {
 	id := xxh3.Hash(desc)
-	if len(desc) == 0 || desc[0] != blobVersion {
+	if len(desc) == 0 {
 		return fmt.Errorf("remember layout: %w", errDescribe)
+	}
+	if desc[0] != blobVersion {
+		return fmt.Errorf("remember layout: format %d, this one reads %d: %w", desc[0], blobVersion, ErrNewer)
 	}
 	n, w := binary.Uvarint(desc[1:])
 	if w <= 0 || n > uint64(len(desc)) {
@@ -80,7 +86,7 @@ func blobBlock(blob []byte) (b []byte, parts, key int, err error) {
 		return nil, 0, 0, errBlob
 	}
 	if v := le.Uint64(blob); v != blobVersion {
-		return nil, 0, 0, fmt.Errorf("%w: version %d, want %d", errBlob, v, blobVersion)
+		return nil, 0, 0, fmt.Errorf("context of format %d, this one reads %d: %w", v, blobVersion, ErrNewer)
 	}
 	parts, key = int(le.Uint32(blob[16:])), int(le.Uint32(blob[20:]))
 	b = blob[blobHeader:]

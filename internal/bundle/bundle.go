@@ -83,7 +83,7 @@ const (
 
 var (
 	// ErrNewer is returned for a record that a newer version of the program has written.
-	ErrNewer = errors.New("written by a newer version")
+	ErrNewer = errors.New("written by a newer version of the program; run that version")
 
 	// ErrDamaged is returned for a record that is not what was written.
 	ErrDamaged = errors.New("damaged bundle")

@@ -53,6 +53,15 @@ func TestKeysNameTheTask(t *testing.T) {
 	}
 }
 
+// Groups of released versions hold this text: a change needs a new version, which reads this one too.
+func TestGoldenCommit(t *testing.T) {
+	want := Commit{Step: 2, Bundle: 7, Journal: 3, Watermark: 1_700_000_000_000_000_000, Engine: 1, Swept: true}
+	const text = "insolite 1 step=2 bundle=7 journal=3 watermark=1700000000000000000 engine=1 swept"
+	if got, err := ParseCommit(text); err != nil || got != want || want.Text() != text {
+		t.Errorf("read %+v, %v; written %q", got, err, want.Text())
+	}
+}
+
 func TestCommitsReadBack(t *testing.T) {
 	for _, c := range []Commit{{}, {Step: math.MaxUint32, Bundle: math.MaxInt64, Journal: math.MaxInt64, Watermark: event.NoTime, Engine: math.MaxUint32, Swept: true}} {
 		text := c.Text()

@@ -142,6 +142,8 @@ var refusals = []struct {
 		"newer version", "run the newer version", []func(*simulation, kafkaState){back}, false},
 	{"the topic was created anew", func(s *simulation, _, _ kafkaState) { s.topicID = [16]byte{2} },
 		"the topic was created anew", "another `app`", []func(*simulation, kafkaState){otherApp}, true},
+	{"the topic was created anew, and the offsets went with the old one", func(s *simulation, _, _ kafkaState) { s.topicID, s.found = [16]byte{2}, false },
+		"the topic was created anew", "another `app`", []func(*simulation, kafkaState){otherApp}, true},
 	{"partitions were added", func(s *simulation, _, _ kafkaState) { s.parts = 2 },
 		"the topic has 2 partitions, at the checkpoint it had 1", "keys have moved", []func(*simulation, kafkaState){otherApp}, true},
 	{"the log lost its end", func(s *simulation, _, _ kafkaState) {
@@ -203,6 +205,8 @@ var refusals = []struct {
 	{"the store is damaged", func(s *simulation, _, _ kafkaState) { s.store.torn = true },
 		"the checkpoint is damaged: the checksum does not match in meta", "restore the store from a copy", []func(*simulation, kafkaState){
 			func(s *simulation, _ kafkaState) { s.store.torn = false }}, false},
+	{"a layout of a newer version", func(s *simulation, _, _ kafkaState) { s.store.state.layouts[1] = []byte{2, 0} },
+		"newer version of the program", "run the newer version", []func(*simulation, kafkaState){func(s *simulation, _ kafkaState) { delete(s.store.state.layouts, 1) }}, false},
 	{"a record of a stage is no frame", func(s *simulation, _, _ kafkaState) { staged(s, "") },
 		"a record of this stage was not written by its tasks: the record at 0", "keep other programs away from the topic", []func(*simulation, kafkaState){cleared}, true},
 	{"a frame of a newer version", func(s *simulation, _, _ kafkaState) { staged(s, "\xff\x00") },
