@@ -63,6 +63,9 @@ func (t *Task) recover(ctx context.Context) error {
 	if t.facts.Compacted {
 		return t.refuse("set cleanup.policy=delete for the topic, or read from one that is not compacted", "the topic is compacted, so records vanish from what a replay reads")
 	}
+	if meta != nil && t.otherTopic(meta) { // before its offsets are looked at: deleting a topic deletes the committed ones, sooner or later
+		return t.refuse(anew, "the topic was created anew since the checkpoint")
+	}
 	entries, err := t.o.Group.Journal(ctx)
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
@@ -239,6 +242,11 @@ func retention(plan *rules.Plan) time.Duration {
 	return longest + plan.Lateness
 }
 
+// otherTopic reports whether the checkpoint is of another topic of the same name.
+func (t *Task) otherTopic(meta *checkpoint.Meta) bool {
+	return meta.TopicID != t.facts.TopicID && meta.TopicID != [16]byte{} && t.facts.TopicID != [16]byte{}
+}
+
 // agree checks that checkpoint, commit and log are of one task and one log.
 func (t *Task) agree(x *committed, meta *checkpoint.Meta) error {
 	y := meta.Y
@@ -246,8 +254,6 @@ func (t *Task) agree(x *committed, meta *checkpoint.Meta) error {
 	case x.position.Before(y):
 		return t.refuse(restoreOffsets+" or the store that belongs to them, or "+anew,
 			"the checkpoint at %v is ahead of the committed offset %v", y, x.position)
-	case meta.TopicID != t.facts.TopicID && meta.TopicID != [16]byte{} && t.facts.TopicID != [16]byte{}:
-		return t.refuse(anew, "the topic was created anew since the checkpoint")
 	case meta.Partitions != t.facts.Partitions:
 		return t.refuse(anew+": keys have moved between partitions, so their histories are torn", "the topic has %d partitions, at the checkpoint it had %d", t.facts.Partitions, meta.Partitions)
 	case y.Offset < t.facts.Earliest:
