@@ -121,7 +121,11 @@ func serve(t *testing.T) *served {
 
 func (s *served) write(name, text string) {
 	s.t.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil { // a running service must not read half of it
 		s.t.Fatal(err)
 	}
 }
