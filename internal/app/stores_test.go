@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -74,15 +73,11 @@ func (r *rig) mark() int64 {
 func (r *rig) eachTask(text string, mark int64, limit time.Duration) {
 	r.t.Helper()
 	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
-		b, err := os.ReadFile(r.log.Name())
-		if err != nil {
-			r.t.Fatal(err)
-		}
 		missing := map[string]bool{}
 		for p := range rigPartitions {
 			missing[fmt.Sprintf(" partition=%d ", p)] = true
 		}
-		for line := range strings.Lines(string(b[mark:])) {
+		for line := range strings.Lines(r.told()[mark:]) {
 			if strings.Contains(line, text) {
 				maps.DeleteFunc(missing, func(partition string, _ bool) bool { return strings.Contains(line, partition) })
 			}
