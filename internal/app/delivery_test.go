@@ -193,22 +193,32 @@ func (r *rig) stable(topic string) {
 // twin is another instance of the same application, with a folder of its own.
 func (r *rig) twin(change func(config string) string) *rig {
 	r.t.Helper()
+	return r.another("twin", change)
+}
+
+// another is one more instance of the same application, with a folder and a log of its name.
+func (r *rig) another(name string, change func(config string) string) *rig {
+	r.t.Helper()
 	w := *r
-	w.process, w.config = nil, filepath.Join(r.dir, "twin.yaml")
+	w.process, w.config = nil, filepath.Join(r.dir, name+".yaml")
 	b, err := os.ReadFile(r.config)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	text := strings.Replace(string(b), "state: {", "state: {pebble: {path: twin}, ", 1)
+	text := strings.Replace(string(b), "state: {", fmt.Sprintf("state: {pebble: {path: %s}, ", name), 1)
 	if err := os.WriteFile(w.config, []byte(change(text)), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
-	if w.log, err = os.Create(filepath.Join(r.dir, "twin.log")); err != nil {
+	if w.log, err = os.Create(filepath.Join(r.dir, name+".log")); err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() {
 		if w.process != nil {
 			w.kill()
+		}
+		if r.t.Failed() {
+			b, _ := os.ReadFile(w.log.Name())
+			r.t.Logf("the end of the log of %s:\n%s", name, b[max(0, len(b)-4000):])
 		}
 		_ = w.log.Close()
 	})
