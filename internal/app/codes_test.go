@@ -120,18 +120,21 @@ func (c *coded) answer(key kmsg.Key, topic string, by kmsg.Key, reason, code *ke
 	c.ahead.Add(int64(time.Minute)) // the next recovery is none after another, and does not wait for longer
 }
 
-// goesOn waits until every task is live and has committed more.
+// goesOn waits until every task of the source is live and has committed more.
 func (c *coded) goesOn(after string) {
 	c.t.Helper()
 	began := time.Now()
 	before := map[event.Partition]event.Offset{}
+	source := c.service.config.Sources[0].Topic
 	for _, s := range c.service.statuses() {
-		before[s.Partition] = s.Committed.Offset
+		if s.Topic == source {
+			before[s.Partition] = s.Committed.Offset
+		}
 	}
 	for deadline := began.Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		moved := 0
 		for _, s := range c.service.statuses() {
-			if s.Phase == task.Live && s.Committed.Offset > before[s.Partition] {
+			if s.Topic == source && s.Phase == task.Live && s.Committed.Offset > before[s.Partition] {
 				moved++
 			}
 		}
