@@ -15,7 +15,7 @@ type note struct {
 	until   event.Offset // care ends when X has come to it
 	mark    span         // what is being stepped; empty: nothing that is watched
 	suspect span         // what was being stepped when the process died
-	deaths  uint32       // while suspect was being stepped
+	deaths  uint32       // while exactly suspect was being stepped
 }
 
 // care is how carefully a task steps.
@@ -89,11 +89,25 @@ func parseNote(b []byte) (n note, ok bool) {
 	return n, n.care <= single
 }
 
+// piece is where the next piece of a replay ends that is marked as a whole: what was being stepped when the process died is taken apart, into
+// single records in the end, so that a process that is ended again and again for other reasons is not taken for one that dies of a record.
+func (n *note) piece(at, to event.Offset) event.Offset {
+	s := n.suspect
+	switch {
+	case !s.replay || at >= s.to:
+		return to
+	case at < s.from:
+		return min(to, s.from)
+	}
+	return min(to, s.to, at+max(1, (s.to-s.from)/pieces))
+}
+
 // Bounds of care.
 const (
 	livesShort  = 2       // the recovery, of those that find the same X, from which on the task commits after few records
 	livesSingle = 3       // and from which on it steps one record at a time
-	deathsMax   = 3       // of one record, until it is excluded
+	deathsMax   = 3       // of one record, until it is excluded, or refused in a replay
+	pieces      = 16      // that a suspect span of a replay is stepped in
 	shortStep   = 256     // records between two commits of short steps
 	shortSpan   = 1 << 19 // offsets: what was stepped in the interval of one commit, and with a margin
 	singleSpan  = 2 * shortStep
@@ -104,10 +118,12 @@ func (n note) found(writer uint64, x event.Position, end event.Offset) note {
 	died := n.writer != writer
 	n.writer = writer
 	if died && !n.mark.empty() && n.mark.replay == (n.mark.from < x.Offset) { // else it was committed, and the store went back
-		if both := n.suspect.and(n.mark); !both.empty() {
-			n.suspect = both
-		} else {
-			n.suspect, n.deaths = n.mark, 0
+		both := n.suspect.and(n.mark)
+		if both.empty() {
+			both = n.mark
+		}
+		if both != n.suspect {
+			n.suspect, n.deaths = both, 0
 		}
 		n.deaths++
 	}

@@ -18,7 +18,8 @@ import (
 // not a stop, not a doubt, not another member. After three deaths the journal excludes the record, and it becomes a dead letter.
 //
 // A record that was stepped and committed before, and kills in a replay, can't be excluded: contexts would lack what alerts were raised
-// from. Marked batches find it too, and the task refuses, so that the process and its other tasks live on.
+// from. Marks find it too, of whole batches first and then of ever smaller pieces, and the task refuses, so that the process and its other
+// tasks live on.
 
 // errAsked ends careful stepping because the task is asked to stop.
 var errAsked = errors.New("asked to stop")
@@ -40,7 +41,7 @@ func (t *Task) lookBack(ctx context.Context, x committed, y event.Position) erro
 	var refusal error
 	if n.suspect.replay && n.deaths >= deathsMax {
 		refusal = t.refuse("run the version that ran before, give the process more memory, or correct the program, and start again; outside the promise of exactly-once, take another `app`",
-			"the process has died %d times while it replayed the records from %d to %d, which were stepped and committed before and so can't be excluded", n.deaths, n.suspect.from, n.suspect.to-1)
+			"the process has died %d times while it replayed the record %d, which was stepped and committed before and so can't be excluded", n.deaths, n.suspect.from)
 		n.suspect, n.deaths, n.lives = span{}, 0, 0 // the next start tries again
 	}
 	if n != was {
@@ -84,11 +85,23 @@ func (t *Task) careful() bool {
 	return t.note.care != usual
 }
 
-// stepCarefully steps records up to an offset in small pieces, which are committed, or one by one; in a replay, as one piece that is marked.
-func (t *Task) stepCarefully(b *ingest.Batch, records []ingest.Record, to event.Offset) error {
-	if !t.live && len(records) > 0 {
-		return t.marked(t.lifetime, span{t.engine.Position().Offset, to, true}, func() error { return t.pass(b, records, to) })
+// replayCarefully replays records up to an offset in pieces that are marked.
+func (t *Task) replayCarefully(b *ingest.Batch, records []ingest.Record, to event.Offset) error {
+	for at := t.engine.Position().Offset; at < to; at = t.engine.Position().Offset {
+		end, n := t.note.piece(at, to), 0
+		for n < len(records) && records[n].Offset < end {
+			n++
+		}
+		if err := t.marked(t.lifetime, span{at, end, true}, func() error { return t.pass(b, records[:n], end) }); err != nil {
+			return err
+		}
+		records = records[n:]
 	}
+	return nil
+}
+
+// stepCarefully steps records up to an offset in small pieces, which are committed, or one by one.
+func (t *Task) stepCarefully(b *ingest.Batch, records []ingest.Record, to event.Offset) error {
 	for len(records) > 0 && t.careful() {
 		if t.asked != nil && t.asked.Err() != nil {
 			return errAsked

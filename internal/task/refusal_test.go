@@ -215,7 +215,7 @@ var refusals = []struct {
 		last := s.records[len(s.records)-1] // it is committed, and behind the checkpoint
 		s.own = s.instance()
 		s.killer = func(value []byte) bool { return string(value) == string(last.Value) }
-	}, "the process has died 3 times while it replayed the records from", "give the process more memory", []func(*simulation, kafkaState){
+	}, "the process has died 3 times while it replayed the record", "give the process more memory", []func(*simulation, kafkaState){
 		func(s *simulation, _ kafkaState) { s.killer, s.own = nil, s.instance() }}, false},
 	{aheadCase, func(s *simulation, _, middle kafkaState) {
 		if err := s.settled(); err != nil { // a sweep writes contexts and does not complete

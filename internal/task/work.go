@@ -195,10 +195,13 @@ func (t *Task) step(b *ingest.Batch, to event.Offset) error {
 		n--
 	}
 	records = records[:n]
-	if t.careful() {
-		return t.stepCarefully(b, records, to)
+	switch {
+	case !t.careful():
+		return t.pass(b, records, to)
+	case !t.live:
+		return t.replayCarefully(b, records, to)
 	}
-	return t.pass(b, records, to)
+	return t.stepCarefully(b, records, to)
 }
 
 // pass takes records, from the task's position to an offset, through the engine, but for those that the journal excludes.
