@@ -91,7 +91,7 @@ func (r *rig) eachTask(text string, mark int64, limit time.Duration) {
 	}
 }
 
-// troubled does something, waits until every task tells of it, ends it, and waits until every task is live again.
+// troubled does something, waits until every task tells of it, ends it, and waits until every task writes checkpoints again.
 func (r *rig) troubled(begin func(), text string, end func()) {
 	r.t.Helper()
 	mark := r.mark()
@@ -99,7 +99,7 @@ func (r *rig) troubled(begin func(), text string, end func()) {
 	r.eachTask(text, mark, 30*time.Second)
 	mark = r.mark()
 	end()
-	r.eachTask("msg=live", mark, 30*time.Second)
+	r.eachTask("msg=checkpoint", mark, 30*time.Second) // it may have been live before: what is full has room for one, sometimes
 }
 
 // finish ends what runs, reads to the end, and compares.
