@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -10,6 +9,8 @@ import (
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/kafkatest"
+	"insolite/internal/stagelog"
+	"insolite/rules"
 )
 
 // The form of two keys costs what an empty claim loop over twice as many records does, times what is printed. Its alerts are those of the same
@@ -39,11 +40,16 @@ func TestTwoKeys(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			p, err := project(contest{Dir: t.TempDir(), Run: o.Run, TwoKeys: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			log := keepStages(t, client, p.Set)
 			r.add(c, c.start(t, o))
 			if !c.alerts {
 				continue
 			}
-			got, want := readAlerts(t, client, o.Alerts), recorded(t, client, o)
+			got, want := readAlerts(t, client, o.Alerts), recorded(t, client, p.Set, log)
 			if got != want || want.Count == 0 {
 				t.Errorf("%s: %v, the recorded logs give %v", c.name, got, want)
 			}
@@ -54,49 +60,60 @@ func TestTwoKeys(t *testing.T) {
 		ratio, r.median(twoKeys, allocs), r.median(twoKeys, memory)/(1<<20), verdict{"two keys, CPU per event against an empty claim loop over twice as many records", ratio, 1.8, true}.line())
 }
 
-// recorded returns the alerts of engines that step what a run has read: the payments, and the frames of its repartition topic.
-func recorded(t *testing.T, client *kafka.Client, o contest) alertSet {
+// keepStages keeps what is sent to stages, which delete it.
+func keepStages(t *testing.T, client *kafka.Client, set *rules.Set) *stagelog.Log {
 	t.Helper()
-	o.Dir = t.TempDir()
-	p, err := project(o)
-	if err != nil {
-		t.Fatal(err)
+	var topics []string
+	for _, p := range set.Plans {
+		if p.Stage != nil {
+			topics = append(topics, p.Topic)
+		}
 	}
+	return stagelog.Keep(t, client, topics...)
+}
+
+// recorded returns the alerts of engines that step what a run has read: the payments, and the frames of its repartition topic.
+func recorded(t *testing.T, client *kafka.Client, set *rules.Set, stages *stagelog.Log) alertSet {
+	t.Helper()
 	var all alertSet
-	for _, plan := range p.Set.Plans {
+	for _, plan := range set.Plans {
 		for n := range event.Partition(partitions) {
 			e, err := engine.New(plan, engine.Options{Partition: n, Partitions: partitions})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := stepTopic(t.Context(), client, e, kafka.TopicPartition{Topic: plan.Topic, Partition: n}, &all); err != nil {
+			at := kafka.TopicPartition{Topic: plan.Topic, Partition: n}
+			end, err := client.LastStable(t.Context(), at)
+			if err != nil {
 				t.Fatal(err)
+			}
+			if plan.Stage != nil {
+				for _, rec := range stages.UpTo(at, end) {
+					stepOne(t, e, at, rec, &all)
+				}
+				continue
+			}
+			for rec, err := range client.ReadAll(t.Context(), at, 0, end) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				stepOne(t, e, at, rec, &all)
 			}
 		}
 	}
 	return all
 }
 
-// stepTopic steps all records of a partition, and adds their alerts.
-func stepTopic(ctx context.Context, client *kafka.Client, e *engine.Engine, at kafka.TopicPartition, all *alertSet) error {
-	end, err := client.LastStable(ctx, at)
-	if err != nil {
-		return err
-	}
+// stepOne steps a record, and adds its alerts.
+func stepOne(t *testing.T, e *engine.Engine, at kafka.TopicPartition, rec ingest.Record, all *alertSet) {
+	t.Helper()
 	var out engine.Output
-	for rec, err := range client.ReadAll(ctx, at, 0, end) {
-		if err != nil {
-			return err
-		}
-		out.Reset()
-		if err := e.Step(&ingest.Batch{Topic: at.Topic, Partition: at.Partition, Records: []ingest.Record{rec}, Next: rec.Offset + 1}, &out); err != nil {
-			return err
-		}
-		e.Cut(&out)
-		for i := range out.Alerts {
-			a := &out.Alerts[i]
-			all.add(a.Rule.ID, int32(a.Origin.Partition), int64(a.Offset))
-		}
+	if err := e.Step(&ingest.Batch{Topic: at.Topic, Partition: at.Partition, Records: []ingest.Record{rec}, Next: rec.Offset + 1}, &out); err != nil {
+		t.Fatal(err)
 	}
-	return nil
+	e.Cut(&out)
+	for i := range out.Alerts {
+		a := &out.Alerts[i]
+		all.add(a.Rule.ID, int32(a.Origin.Partition), int64(a.Offset))
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/journal"
+	"insolite/internal/stagelog"
 	"insolite/loadgen"
 	"insolite/rules"
 )
@@ -39,7 +40,7 @@ type rig struct {
 	log     *os.File
 	past    [][]ingest.Record                          // of the topic, by partition, from before records were deleted; nil: none were
 	enough  chan struct{}                              // closed when no more is to be produced; nil: never
-	kept    *recorder                                  // of stages' topics, which are shortened while the test runs; nil: it is too short for that
+	kept    *stagelog.Log                              // of stages' topics, which are shortened while the test runs; nil: it is too short for that
 	java    func(source string, args ...string) string // Kafka's own tools
 }
 
@@ -211,7 +212,7 @@ func (r *rig) read(topic string) [][]ingest.Record {
 			r.t.Fatal(err)
 		}
 		if r.kept != nil && isStage(r.project.Config.App, topic) {
-			all[p] = r.kept.upTo(at, end)
+			all[p] = r.kept.UpTo(at, end)
 			continue
 		}
 		from, err := r.client.Earliest(r.t.Context(), at)

@@ -38,6 +38,7 @@ var layers = map[string]int{
 	"internal/oracle":     9, // serves tests only
 	"internal/kafkatest":  9, // serves tests only
 	"internal/faultproxy": 9, // serves tests only
+	"internal/stagelog":   9, // serves tests only
 	"internal/testsize":   9, // serves tests only
 	"internal/redistest":  9, // serves tests only
 }

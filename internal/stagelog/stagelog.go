@@ -1,4 +1,8 @@
-package app
+// Package stagelog keeps, for tests, what is committed to the topics of stages, from which the stages delete what they have behind them.
+//
+//	log := stagelog.Keep(t, client, "payments.by.terminal.1") // before the service writes to it
+//	records := log.UpTo(partition, end)
+package stagelog
 
 import (
 	"bytes"
@@ -13,9 +17,9 @@ import (
 	"insolite/internal/event"
 )
 
-// recorder keeps what is committed to the topics of stages, from which the stages delete what they have behind them.
-type recorder struct {
-	t      *testing.T
+// Log is what was committed to some topics.
+type Log struct {
+	t      testing.TB
 	client *kafka.Client
 	topics []string
 
@@ -24,17 +28,12 @@ type recorder struct {
 	next    map[kafka.TopicPartition]event.Offset
 }
 
-// record keeps the topics of the stages that the rig's rules have, until the test ends.
-func record(r *rig) *recorder {
-	k := &recorder{t: r.t, client: r.client, records: map[kafka.TopicPartition][]ingest.Record{}, next: map[kafka.TopicPartition]event.Offset{}}
-	for _, p := range r.project.Set.Plans {
-		if p.Stage != nil {
-			k.topics = append(k.topics, p.Topic)
-		}
-	}
-	ctx, cancel := context.WithCancel(r.t.Context())
+// Keep reads topics, which need not be there yet, until the test ends.
+func Keep(t testing.TB, client *kafka.Client, topics ...string) *Log {
+	k := &Log{t: t, client: client, topics: topics, records: map[kafka.TopicPartition][]ingest.Record{}, next: map[kafka.TopicPartition]event.Offset{}}
+	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
-	r.t.Cleanup(func() { cancel(); done.Wait() })
+	t.Cleanup(func() { cancel(); done.Wait() })
 	done.Go(func() {
 		for ctx.Err() == nil {
 			for _, topic := range k.topics {
@@ -42,7 +41,7 @@ func record(r *rig) *recorder {
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(3 * time.Second):
+			case <-time.After(time.Second):
 			}
 		}
 	})
@@ -50,7 +49,7 @@ func record(r *rig) *recorder {
 }
 
 // follow reads what is new in a topic.
-func (k *recorder) follow(ctx context.Context, topic string) error {
+func (k *Log) follow(ctx context.Context, topic string) error {
 	d, err := k.client.DescribeTopic(ctx, topic)
 	if errors.Is(err, kafka.ErrNotFound) {
 		return nil
@@ -65,7 +64,7 @@ func (k *recorder) follow(ctx context.Context, topic string) error {
 	return err
 }
 
-func (k *recorder) read(ctx context.Context, at kafka.TopicPartition, end event.Offset) error {
+func (k *Log) read(ctx context.Context, at kafka.TopicPartition, end event.Offset) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for rec, err := range k.client.ReadAll(ctx, at, k.next[at], end) {
@@ -79,8 +78,8 @@ func (k *recorder) read(ctx context.Context, at kafka.TopicPartition, end event.
 	return nil
 }
 
-// upTo returns all records of a partition up to an offset.
-func (k *recorder) upTo(at kafka.TopicPartition, end event.Offset) []ingest.Record {
+// UpTo returns all records of a partition up to an offset.
+func (k *Log) UpTo(at kafka.TopicPartition, end event.Offset) []ingest.Record {
 	k.t.Helper()
 	if err := k.read(k.t.Context(), at, end); err != nil {
 		k.t.Fatalf("what was in %v from %d on is gone, so nothing can be said of it: %v", at, k.next[at], err)
