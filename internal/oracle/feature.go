@@ -1,24 +1,36 @@
 package oracle
 
-// absorb adds the event to the feature's samples if it is one, and writes the feature's value for this event.
-func (e *evaluation) absorb(rule *Rule, f *Feature, key string, r *row, readings map[string]Reading) {
-	id := rule.ID + "\x00" + f.Name + "\x00" + key
-	before := e.samples[id]
-	after := before
-	if s, ok := f.sample(r, e.options); ok {
-		after = append(before, s)
-		e.samples[id] = after
+// absorb adds the event to the feature's samples if it is one.
+func (e *evaluation) absorb(rule *Rule, f *Feature, key string, r *row) {
+	if f.Source != "" && e.options.WhereOfOthers && !rule.Where.holds(r.value, e.options) {
+		return
 	}
-	seen := after
-	if f.ExcludeCurrent || f.Agg == "time_since" {
-		seen = before
+	if s, ok := f.sample(r, e.options); ok {
+		id := f.id(rule, key)
+		e.samples[id] = append(e.samples[id], s)
+	}
+}
+
+// id names what a feature has absorbed of a key.
+func (f *Feature) id(rule *Rule, key string) string {
+	return rule.ID + "\x00" + f.Name + "\x00" + key
+}
+
+// read writes the feature's value for an event of the rule's source, which it absorbs if its samples are of this source.
+func (e *evaluation) read(rule *Rule, f *Feature, key string, r *row, readings map[string]Reading) {
+	seen := e.samples[f.id(rule, key)]
+	if f.Source == "" {
+		e.absorb(rule, f, key, r)
+		if !f.ExcludeCurrent && f.Agg != "time_since" && (len(f.By) == 0 || !e.options.ByBefore) {
+			seen = e.samples[f.id(rule, key)]
+		}
 	}
 	switch f.Agg {
 	case "first", "last", "delta", "time_since":
 		f.readKept(f.Window.kept(seen, r.at, e.options), r.at, readings)
 	default:
 		whole := f.folded(seen, r.at, e.options)
-		f.put(readings, f.Name, whole.value(e.job.Source.kindOf(f.Field), e.options), whole.n)
+		f.put(readings, f.Name, whole.value(e.job.samplesOf(rule, f).kindOf(f.Field), e.options), whole.n)
 	}
 }
 

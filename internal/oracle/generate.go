@@ -14,7 +14,8 @@ import (
 // The log has events out of order within the lateness, late ones, repeated ids, equal times, times exactly at the watermark, at a
 // session's gap and at a window's edge, missing optional fields, a few busy keys, and silences that outlast windows. Seeds cover every
 // aggregate with every kind of window, with and without exclude_current, in turn. Some rules are by another key than the source's, and some
-// sources have none.
+// sources have none. Some features are of another key than their rule; every other job has a second source, in the same topic or another one,
+// with rules of its own, and features that read the events of the other source.
 func Random(seed uint64) (Job, []string) {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x1a5011)), seed: seed}
 	g.setting()
@@ -23,6 +24,7 @@ func Random(seed uint64) (Job, []string) {
 	for i := range 5 {
 		j.Rules = append(j.Rules, g.rule(i))
 	}
+	lines = g.widen(&j, lines)
 	g.tune(&j, lines)
 	return j, lines
 }
@@ -37,8 +39,9 @@ type generator struct {
 	zone   string
 	units  []string // calendar units that fit the pace
 	source Source
-	items  int  // how many different items there are
-	wild   bool // now and then a value near the end of its type's range
+	items  int   // how many different items there are
+	wild   bool  // now and then a value near the end of its type's range
+	times  []int // of the log's events, in grains after the start
 }
 
 // chance is true with probability p.
@@ -126,6 +129,7 @@ func (g *generator) log() []string {
 		ids, times = append(ids, id), append(times, at)
 		lines = append(lines, g.line(id, at))
 	}
+	g.times = times
 	return lines
 }
 
@@ -197,7 +201,15 @@ func (g *generator) rule(i int) Rule {
 // feature makes the k-th feature of the i-th rule. Consecutive seeds walk through all combinations of aggregate, window and
 // exclude_current; the rest is left to chance.
 func (g *generator) feature(i, k int) Feature {
-	combination := int((g.seed*15 + uint64(i*3+k)) * 5 % uint64(len(Aggs)*len(Windows)*2)) // 5 is prime to 144, and few windows come together
+	return g.combined(g.seed*15+uint64(i*3+k), k)
+}
+
+// combinations of aggregate, window and exclude_current.
+const combinations = uint64(len(Aggs) * len(Windows) * 2)
+
+// combined makes a feature with the n-th combination.
+func (g *generator) combined(n uint64, k int) Feature {
+	combination := int(n * 5 % combinations) // 5 is prime to 144, and few windows come together
 	f := Feature{Name: fmt.Sprintf("f%d", k), Agg: Aggs[combination%len(Aggs)]}
 	combination /= len(Aggs)
 	f.ExcludeCurrent = combination%2 == 1

@@ -1,14 +1,14 @@
 package oracle
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
 
-// Job is all that decides what is found in a log: one source and the rules over it.
+// Job is all that decides what is found in a log: one source or two, and the rules over them. With two, a line names its source in the field type.
 type Job struct {
 	Source Source
+	Other  *Source // nil: there is one source
 	Rules  []Rule
 }
 
@@ -38,7 +38,8 @@ type Field struct {
 // Rule is one rule with a bare condition.
 type Rule struct {
 	ID         string
-	Where      *Expr // nil: every event
+	Source     string // empty: Job.Source
+	Where      *Expr  // nil: every event
 	GroupBy    []string
 	Features   []Feature
 	Condition  *Expr
@@ -49,6 +50,8 @@ type Rule struct {
 // Feature is one named value of a rule's context.
 type Feature struct {
 	Name           string
+	By             []string // empty: the rule's key
+	Source         string   // whose events are samples; empty: the rule's
 	Agg            string   // count sum avg stddev min max distinct_count first last delta time_since percentile
 	P              int      // of percentile, in thousandths
 	Field          string   // empty: none
@@ -94,30 +97,31 @@ func (f *Feature) members() []string {
 	return nil
 }
 
-// direct reports whether a rule by these fields runs in the source's own task: all events of a key are in one partition.
-func (s *Source) direct(groupBy []string) bool {
-	for _, name := range s.Key {
-		if !slices.Contains(groupBy, name) {
-			return false
-		}
+// of returns the source of that name.
+func (j *Job) of(name string) *Source {
+	if j.Other != nil && name == j.Other.Name {
+		return j.Other
 	}
-	return len(s.Key) > 0
+	return &j.Source
 }
 
-// order returns the rules in the order in which they emit: those of the source's own task, then those behind stages by the stage's name.
-func (j *Job) order() []*Rule {
-	stage := func(r *Rule) string {
-		if j.Source.direct(r.GroupBy) {
-			return ""
-		}
-		return "by." + strings.ReplaceAll(spaceOf(r.GroupBy), ",", "-") + ".1"
+// sourceOf returns the source of a line.
+func (j *Job) sourceOf(line string) *Source {
+	if j.Other != nil && strings.HasPrefix(line, `{"type":"`+j.Other.Name+`"`) {
+		return j.Other
 	}
-	var all []*Rule
-	for i := range j.Rules {
-		all = append(all, &j.Rules[i])
+	return &j.Source
+}
+
+// TopicOf returns the topic to which a line belongs.
+func (j *Job) TopicOf(line string) string { return j.sourceOf(line).Topic }
+
+// samplesOf returns the source whose events are the feature's samples.
+func (j *Job) samplesOf(r *Rule, f *Feature) *Source {
+	if f.Source != "" {
+		return j.of(f.Source)
 	}
-	slices.SortStableFunc(all, func(a, b *Rule) int { return strings.Compare(stage(a), stage(b)) })
-	return all
+	return j.of(r.Source)
 }
 
 // kindOf returns the kind of the declared field.

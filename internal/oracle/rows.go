@@ -13,6 +13,7 @@ import (
 
 // row is one event: its place in the log, its time, and the values of the fields that it has.
 type row struct {
+	source *Source
 	offset int
 	at     int64
 	fields map[string]Value
@@ -28,7 +29,7 @@ func parseRow(s *Source, offset int, line string) (*row, error) {
 	if err := d.Decode(&object); err != nil {
 		return nil, fmt.Errorf("decode line %d: %w", offset, err)
 	}
-	r := &row{offset: offset, fields: map[string]Value{}}
+	r := &row{source: s, offset: offset, fields: map[string]Value{}}
 	for _, f := range s.Fields {
 		raw, found := object[f.Name]
 		if !found || raw == nil {

@@ -2,26 +2,24 @@ package oracle
 
 import (
 	"reflect"
-	"strings"
 	"testing"
 )
 
 const (
-	seedsMax     = 200
-	perCell      = 20 // findings that every cell of the table must have
+	seedsMax     = 40
 	mutationSeed = 12 // seeds among which every mutation must show
 )
 
-// The logs of the seeds hold all that the engine has to get right: every cell of the table, late events, duplicates, unknown conditions.
+// The logs of the seeds hold all that the engine has to get right: late events, duplicates, unknown conditions. That every cell of the table has
+// findings is checked where engine and evaluator are compared.
 func TestSeedsCoverEverything(t *testing.T) {
 	if testing.Short() {
-		t.Skip("200 seeds take seconds; without -short they run")
+		t.Skip("40 seeds take seconds; without -short they run")
 	}
-	all := Result{Cells: Cells{}}
+	all := Result{}
 	for seed := range uint64(seedsMax) {
 		j, lines := Random(seed)
 		r := Evaluate(j, lines, Options{})
-		all.Cells.Add(r.Cells)
 		all.Late += r.Late
 		all.Duplicates += r.Duplicates
 		all.Unknown += r.Unknown
@@ -31,16 +29,8 @@ func TestSeedsCoverEverything(t *testing.T) {
 		all.Unsent += r.Unsent
 		all.Malformed += r.Malformed
 	}
-	var table strings.Builder
-	if err := all.Cells.Print(&table); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("findings over %d seeds\n%s", seedsMax, table.String())
-	if cell, n := all.Cells.Least(); n < perCell {
-		t.Errorf("%+v has %d findings, want %d", cell, n, perCell)
-	}
 	t.Logf("late %d, duplicates %d, unknown %d, silenced %d, held back %d, without key %d and %d", all.Late, all.Duplicates, all.Unknown, all.Silenced, all.HeldBack, all.Skipped, all.Unsent)
-	if min(all.Late, all.Duplicates, all.Unknown, all.Silenced, all.HeldBack, all.Skipped, all.Unsent) < 500 || all.Malformed > 0 {
+	if min(all.Late, all.Duplicates, all.Unknown, all.Silenced, all.HeldBack, all.Skipped, all.Unsent) < 200 || all.Malformed > 0 {
 		t.Errorf("something is rare: %+v", all)
 	}
 }
@@ -63,18 +53,22 @@ func TestSameSeedSameJob(t *testing.T) {
 
 // A comparison with findings can fail: each mutation of the definitions changes what is found.
 func TestMutationsShow(t *testing.T) {
-	for name, mutation := range map[string]Options{
-		"59 panes": {Panes: 59}, "session gap <": {SessionStrict: true}, "late at the watermark": {LateInclusive: true}, "Kleene swapped": {SwapKleene: true}, "rank rounded down": {RankFloor: true}, "coarse bins": {CoarseBins: true},
-	} {
-		shown := 0
-		for seed := range uint64(mutationSeed) {
-			j, lines := Random(seed)
-			if !reflect.DeepEqual(Evaluate(j, lines, Options{}).Findings, Evaluate(j, lines, mutation).Findings) {
-				shown++
+	shown, mutations := map[string]int{}, map[string]Options{
+		"59 panes": {Panes: 59}, "session gap <": {SessionStrict: true}, "late at the watermark": {LateInclusive: true}, "Kleene swapped": {SwapKleene: true},
+		"by before the event": {ByBefore: true}, "the rule's where of another source": {WhereOfOthers: true}, "rank rounded down": {RankFloor: true}, "coarse bins": {CoarseBins: true},
+	}
+	for seed := range uint64(mutationSeed) {
+		j, lines := Random(seed)
+		right := Evaluate(j, lines, Options{}).Findings
+		for name, mutation := range mutations {
+			if shown[name] == 0 && !reflect.DeepEqual(right, Evaluate(j, lines, mutation).Findings) {
+				shown[name]++
+				t.Logf("%s: seen in seed %d", name, seed)
 			}
 		}
-		t.Logf("%s: seen in %d of %d seeds", name, shown, mutationSeed)
-		if shown == 0 {
+	}
+	for name := range mutations {
+		if shown[name] == 0 {
 			t.Errorf("%s: no seed shows it", name)
 		}
 	}

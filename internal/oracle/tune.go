@@ -23,7 +23,7 @@ func (g *generator) tune(j *Job, lines []string) {
 		r := &j.Rules[i]
 		best := 2.0
 		for range 6 {
-			c := g.condition(j.Source, r, seen[r.ID])
+			c := g.condition(j, r, seen[r.ID])
 			hits := 0
 			for _, names := range seen[r.ID] {
 				if c.holds(names, Options{}) {
@@ -39,10 +39,10 @@ func (g *generator) tune(j *Job, lines []string) {
 }
 
 // condition joins one atom for each feature.
-func (g *generator) condition(s Source, r *Rule, seen []env) *Expr {
+func (g *generator) condition(j *Job, r *Rule, seen []env) *Expr {
 	var whole *Expr
 	for i := range r.Features {
-		atom := g.atom(s, &r.Features[i], seen)
+		atom := g.atom(j.samplesOf(r, &r.Features[i]), &r.Features[i], seen)
 		if g.chance(0.15) {
 			atom = Op("not", atom)
 		}
@@ -56,7 +56,7 @@ func (g *generator) condition(s Source, r *Rule, seen []env) *Expr {
 }
 
 // atom is a comparison of the feature, or of one of its fields.
-func (g *generator) atom(s Source, f *Feature, seen []env) *Expr {
+func (g *generator) atom(s *Source, f *Feature, seen []env) *Expr {
 	name, field := f.Name, f.Field
 	if len(f.Fields) > 0 {
 		field = pick(g, f.Fields...)

@@ -6,28 +6,38 @@ import (
 	"strings"
 )
 
-// ConfigYAML renders the source as the product's configuration file, with the rules in a folder named rules beside it.
+// ConfigYAML renders the sources as the product's configuration file, with the rules in a folder named rules beside it.
 func (j Job) ConfigYAML() string {
 	var b strings.Builder
-	s := j.Source
-	fmt.Fprintf(&b, "version: 1\napp: oracle\nkafka:\n  brokers: [localhost:9092]\nsources:\n  %s:\n    topic: %s\n    format: json\n", s.Name, s.Topic)
-	if len(s.Key) > 0 {
-		fmt.Fprintf(&b, "    key: [%s]\n", strings.Join(s.Key, ", "))
+	b.WriteString("version: 1\napp: oracle\nkafka:\n  brokers: [localhost:9092]\nsources:\n")
+	j.Source.yaml(&b, j.Other != nil)
+	if j.Other != nil {
+		j.Other.yaml(&b, true)
 	}
-	fmt.Fprintf(&b, "    time: {field: at}\n    lateness: %s\n", durationText(s.Lateness))
+	b.WriteString("rules: [rules/]\n")
+	return b.String()
+}
+
+func (s *Source) yaml(b *strings.Builder, typed bool) {
+	fmt.Fprintf(b, "  %s:\n    topic: %s\n    format: json\n", s.Name, s.Topic)
+	if typed {
+		fmt.Fprintf(b, "    match: {field: type, equals: %s}\n", s.Name)
+	}
+	if len(s.Key) > 0 {
+		fmt.Fprintf(b, "    key: [%s]\n", strings.Join(s.Key, ", "))
+	}
+	fmt.Fprintf(b, "    time: {field: at}\n    lateness: %s\n", durationText(s.Lateness))
 	if s.Dedupe != nil {
-		fmt.Fprintf(&b, "    dedupe: {id: %s, for: %s}\n", s.Dedupe.ID, durationText(s.Dedupe.For))
+		fmt.Fprintf(b, "    dedupe: {id: %s, for: %s}\n", s.Dedupe.ID, durationText(s.Dedupe.For))
 	}
 	b.WriteString("    fields:\n")
 	for _, f := range s.Fields {
 		if f.Optional {
-			fmt.Fprintf(&b, "      %s: {type: %s, optional: true}\n", f.Name, f.Kind)
+			fmt.Fprintf(b, "      %s: {type: %s, optional: true}\n", f.Name, f.Kind)
 		} else {
-			fmt.Fprintf(&b, "      %s: %s\n", f.Name, f.Kind)
+			fmt.Fprintf(b, "      %s: %s\n", f.Name, f.Kind)
 		}
 	}
-	b.WriteString("rules: [rules/]\n")
-	return b.String()
 }
 
 // RulesYAML renders the rules as one rule file.
@@ -35,7 +45,7 @@ func (j Job) RulesYAML() string {
 	var b strings.Builder
 	b.WriteString("version: 1\nrules:\n")
 	for _, r := range j.Rules {
-		r.yaml(&b, j.Source.Name)
+		r.yaml(&b, j.of(r.Source).Name)
 	}
 	return b.String()
 }
@@ -74,6 +84,12 @@ func (r *Rule) yaml(b *strings.Builder, source string) {
 
 func (f *Feature) yaml() string {
 	parts := []string{"agg: " + f.Agg}
+	if len(f.By) > 0 {
+		parts = append(parts, "by: ["+strings.Join(f.By, ", ")+"]")
+	}
+	if f.Source != "" {
+		parts = append(parts, "source: "+f.Source)
+	}
 	if f.P > 0 {
 		parts = append(parts, "p: "+strconv.FormatFloat(float64(f.P)/1000, 'f', -1, 64))
 	}
