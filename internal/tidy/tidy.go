@@ -25,7 +25,7 @@ const module = "insolite"
 // layers says how high each package stands. A package imports only from layers below its own.
 var layers = map[string]int{
 	"internal/event": 0, "internal/crash": 0, "internal/diag": 0, "internal/telemetry": 0, "internal/tidy": 0, "rules/examples": 0,
-	"context/window": 1, "context/checkpoint": 1, "rules/lookup": 1, "ingest": 1, "ingest/frame": 1, "internal/yamldoc": 1,
+	"context/window": 1, "context/baseline": 1, "context/checkpoint": 1, "rules/lookup": 1, "ingest": 1, "ingest/frame": 1, "internal/yamldoc": 1,
 	"context/store": 2, "context/checkpoint/pebble": 2, "context/checkpoint/redis": 2, "context/checkpoint/checkpointtest": 2, "rules/expr": 2, "ingest/decode": 2, "internal/source": 2,
 	"rules": 3, "ingest/kafka": 3, "ingest/replay": 3,
 	"alerts": 4, "dashboard/ui": 4,
