@@ -16,7 +16,7 @@ soak: deps ## run every test with SOAK times as many random cases (20 unless SOA
 	SOAK=$${SOAK:-20} $(GO) test -timeout 24h -count=1 ./...
 
 bench: ## measure what an event costs, on a real broker, into docs/performance.md; and how fast a task that takes over is warm
-	$(GO) test ./bench -run TestReference -count=1 -v -timeout 2h -args -events 4000000 -rounds 5 -update
+	$(GO) test ./bench -run TestReference -count=1 -v -timeout 3h -args -events 10000000 -rounds 3 -update
 	$(GO) test ./internal/task -run '^$$' -bench TakeOver -benchtime 3x -timeout 1h
 
 ui: ## build the page that the binary embeds, from dashboard/ui/src

@@ -63,7 +63,7 @@ func TestReference(t *testing.T) {
 // race runs a contender over the topic and compares its alerts.
 func race(t *testing.T, client *kafka.Client, brokers []string, p *payload, c *contender, run, profile string) result {
 	t.Helper()
-	o := contest{Brokers: brokers, Events: p.events, Run: "bench-" + run, Alerts: "alerts-" + run, Profile: profile}
+	o := contest{Brokers: brokers, Events: p.events, Run: "bench-" + run, Alerts: "alerts-" + run, Profile: profile, NoCheckpoints: c.name == unswept}
 	if c.alerts {
 		if _, err := client.EnsureTopic(t.Context(), kafka.TopicSpec{Name: o.Alerts, Partitions: partitions}); err != nil {
 			t.Fatal(err)

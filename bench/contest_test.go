@@ -26,6 +26,7 @@ type contest struct {
 	AtLeastOnce    bool
 	CommitInterval time.Duration // 0: the default
 	TwoKeys        bool          // the job's form of two keys
+	NoCheckpoints  bool          // while the run lasts
 	Topic          string        // of the payments; empty: the job's
 	Profile        string        // where to put a CPU profile of what is measured; empty: none
 }
@@ -46,6 +47,7 @@ const (
 	wellMade  = "good Go worker"
 	service   = "insolite"
 	oneCore   = "insolite, one core"
+	unswept   = "insolite, without checkpoints"
 	alone     = "insolite's engine alone"
 	twoKeys   = "insolite, two keys"
 )
@@ -56,6 +58,7 @@ var contenders = []contender{
 	{wellMade, "claim loop, sonic into a slim struct without copies, rules in Go, alerts by sarama's producer", 2, true, func(ctx context.Context, o contest) (result, error) { return runClaims(ctx, o, newGood) }},
 	{service, "`detector run`: exactly once, checkpoints, metrics and page on", 2, true, runService},
 	{oneCore, "the same with GOMAXPROCS=1", 1, true, runService},
+	{unswept, "the same with two cores, and none of its checkpoints while it is measured", 2, true, runService},
 	{alone, "`engine.Step` over the fetched records, its thread alone", 2, false, runEngine},
 }
 

@@ -69,6 +69,7 @@ func (r *report) verdicts() []verdict {
 		{"cheaper than the straightforward Go worker, times", r.median(plain, cpu) / ours, 5, false},
 		{"cheaper than the good Go worker, times", r.median(wellMade, cpu) / ours, 2, false},
 		{"CPU per event with two cores against one", ours / r.median(oneCore, cpu), 1.25, true},
+		{"CPU per event with checkpoints against without", ours / r.median(unswept, cpu), 1.1, true},
 		{"allocations per event", r.median(service, allocs), 0.1, true},
 		{"engine alone, million events per second and core", 1e3 / r.median(alone, cpu), 1.5, false},
 	}

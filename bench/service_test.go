@@ -53,6 +53,9 @@ func project(o contest) (*app.Project, error) {
 	c.Kafka.Brokers, c.Alerts, c.State.Path = o.Brokers, o.Alerts, filepath.Join(o.Dir, "data")
 	c.ExactlyOnce = !o.AtLeastOnce
 	c.CommitInterval = cmp.Or(o.CommitInterval, c.CommitInterval)
+	if o.NoCheckpoints {
+		c.State.CheckpointInterval = 24 * time.Hour
+	}
 	c.Dashboard, c.Admin = "127.0.0.1:0", "127.0.0.1:0"
 	return p, nil
 }

@@ -46,6 +46,8 @@ var (
 type Options struct {
 	Seed uint64
 	Keys int // how many customers there are; 0: a million
+
+	Customer func() int // who pays next, below Keys; nil: by Zipf's law
 }
 
 // Generator makes the job's payments. It allocates nothing for one, and is for one goroutine.
@@ -53,6 +55,7 @@ type Generator struct {
 	random *rand.Rand
 	zipf   *rand.Zipf
 	keys   uint64
+	next   func() int
 	at     event.Time
 	record ingest.Record
 }
@@ -65,7 +68,7 @@ func New(o Options) *Generator {
 	random := rand.New(rand.NewPCG(1, o.Seed))
 	start := event.Time(time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC).UnixNano())
 	return &Generator{
-		random: random, keys: uint64(o.Keys), at: start, record: ingest.Record{Offset: -1},
+		random: random, keys: uint64(o.Keys), next: o.Customer, at: start, record: ingest.Record{Offset: -1},
 		zipf: rand.NewZipf(random, 1.1, 20, uint64(o.Keys)-1),
 	}
 }
@@ -80,7 +83,12 @@ func (g *Generator) Next() *ingest.Record {
 	if g.random.IntN(10) == 0 {
 		at -= event.Time(g.random.Int64N(disorder.Milliseconds())) * event.Time(time.Millisecond)
 	}
-	customer := g.zipf.Uint64() * 2654435761 % g.keys // busy ones lie anywhere
+	var customer uint64
+	if g.next != nil {
+		customer = uint64(g.next())
+	} else {
+		customer = g.zipf.Uint64() * 2654435761 % g.keys // busy ones lie anywhere
+	}
 	r.Key = appendDigits(append(r.Key[:0], 'c'), 8, 10_000_000+customer)
 	r.Value = g.payment(r.Value[:0], at, r.Key, customer)
 	return r
