@@ -167,7 +167,11 @@ func (k *Keyspace) convert(hash uint64, old []byte, d *description) Handle {
 			s.place(k.layout)
 			dir := old[headerSize+4*j:]
 			tail := old[le.Uint32(dir):le.Uint32(dir[4:])]
-			if len(tail) > len(s.tail(&x)) {
+			switch {
+			case len(tail) <= len(s.tail(&x)):
+			case p.kind == partBaseline: // it grows no more
+				s.stretch(&x, len(tail))
+			default:
 				s.grow(&x, len(tail))
 			}
 			copy(s.tail(&x), tail)

@@ -60,10 +60,14 @@ func (s *slot) tail(x *Ctx) []byte {
 
 // grow makes the part's tail at least need bytes long: half again while it is short, an eighth when it is long.
 func (s *slot) grow(x *Ctx, need int) {
-	l := x.keys.layout
-	parts := len(l.parts)
+	s.stretch(x, round8(need+min(need/2, 64+need/8)))
+}
+
+// stretch makes the part's tail so many bytes long, a multiple of 8.
+func (s *slot) stretch(x *Ctx, size int) {
+	parts := len(x.keys.layout.parts)
 	from, to, end := le.Uint32(x.b[s.dir:]), le.Uint32(x.b[s.dir+4:]), int(le.Uint32(x.b[headerSize+4*parts:]))
-	more := round8(need+min(need/2, 64+need/8)) - int(to-from)
+	more := size - int(to-from)
 	if end+more > len(x.b) {
 		x.move(end, more)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"insolite/context/baseline"
 	"insolite/context/window"
 )
 
@@ -14,10 +15,11 @@ var le = binary.LittleEndian
 
 // Specs says what a context consists of. The identities of all parts of one kind differ.
 type Specs struct {
-	Cells    []window.Spec
-	Dedupe   []DedupeSpec
-	Suppress []SuppressSpec
-	Evidence []EvidenceSpec
+	Cells     []window.Spec
+	Dedupe    []DedupeSpec
+	Suppress  []SuppressSpec
+	Evidence  []EvidenceSpec
+	Baselines []BaselineSpec
 }
 
 // partKind distinguishes equal identities of different kinds of parts.
@@ -28,6 +30,7 @@ const (
 	partDedupe
 	partSuppress
 	partEvidence
+	partBaseline
 )
 
 // part is one piece of state with a head of fixed size and a tail.
@@ -52,6 +55,7 @@ type Layout struct {
 	dedupe    []*Dedupe
 	suppress  []*Suppress
 	evidence  []*Evidence
+	baselines []*Baseline
 	pinning   []pin // parts that may keep a context for ever
 }
 
@@ -102,6 +106,13 @@ func NewLayout(s Specs) (*Layout, error) {
 			l.pinning = append(l.pinning, p)
 		}
 	}
+	for i, b := range s.Baselines {
+		m, err := baseline.New(b.Spec)
+		if err != nil {
+			return nil, fmt.Errorf("layout: baseline %d: %w", i, err)
+		}
+		l.baselines = append(l.baselines, &Baseline{m: m, spec: b.Spec, slot: l.add(part{kind: partBaseline, identity: b.Identity, retention: b.Spec.History})})
+	}
 	return l, l.place()
 }
 
@@ -149,6 +160,9 @@ func (l *Layout) place() error {
 	for i := range l.evidence {
 		l.evidence[i].slot.place(l)
 	}
+	for i := range l.baselines {
+		l.baselines[i].slot.place(l)
+	}
 	l.id = xxh3.Hash(l.Describe())
 	return nil
 }
@@ -181,6 +195,12 @@ func (l *Layout) Suppress(i int) *Suppress { return l.suppress[i] }
 // Evidence returns the part of Specs.Evidence[i].
 func (l *Layout) Evidence(i int) *Evidence { return l.evidence[i] }
 
+// Baseline returns the part of Specs.Baselines[i].
+func (l *Layout) Baseline(i int) *Baseline { return l.baselines[i] }
+
+// BaselineBytes returns the bytes that baseline i takes for a key with a sample.
+func (l *Layout) BaselineBytes(i int) int { return 4 + l.baselines[i].m.Size() }
+
 // CellBytes estimates the bytes that cell i takes for a key with so many samples, each in a pane of its own.
 func (l *Layout) CellBytes(i, samples int) int {
 	c := l.cells[i]
@@ -201,6 +221,9 @@ func (l *Layout) BytesPerKey(samples int) int {
 		case partEvidence:
 			n += min(max(samples, 1), 4) * ringEntry
 		}
+	}
+	for i := range l.baselines {
+		n += l.baselines[i].m.Size() // its four bytes are counted
 	}
 	return classes[classOf(n)] + metaBytes + tableBytes
 }
