@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"insolite/internal/event"
+	"insolite/internal/golden"
 )
 
 func at(t *testing.T, text string) event.Value {
@@ -52,6 +53,7 @@ func TestAlertIsWrittenAsItsContractSays(t *testing.T) {
 		`"context":{"pizzas":{"value":2,"agg":"count","window":"calendar day Europe/Paris","samples":2,"from":"2026-10-15T00:00:00+02:00","to":"2026-10-15T20:00:00+02:00"}},` +
 		`"event":{"at":"2026-10-15T20:00:00+02:00","customer_id":"ann"},"source":"pizza.purchased","position":{"topic":"pizzas","partition":3,"offset":41},` +
 		`"evidence":[{"topic":"pizzas","partition":3,"offset":17,"at":"2026-10-15T12:00:00+02:00"}],"suppressed":0,"links":{}}`
+	golden.Same(t, "testdata/alert-1.hex", a.AppendJSON(nil)) // consumers of released versions read it
 	if got := string(a.AppendJSON(nil)); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

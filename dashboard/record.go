@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"insolite/alerts"
 )
 
 // entry is an alert that is kept: the record, how it stands in a list, and what filters look at.
@@ -66,8 +68,10 @@ func readAlert(a Alert) (*entry, error) {
 		return nil, fmt.Errorf("is no alert: %w", err)
 	}
 	switch {
-	case in.Schema != 1:
-		return nil, fmt.Errorf("is an alert of schema %d; this version reads schema 1", in.Schema)
+	case in.Schema > alerts.Schema:
+		return nil, fmt.Errorf("is an alert of schema %d, written by a newer version of the program; this version reads up to %d: run the newer one", in.Schema, alerts.Schema)
+	case in.Schema < 1:
+		return nil, errors.New("is no alert: it names no schema")
 	case in.ID == "" || in.Rule.ID == "":
 		return nil, errors.New("is no alert: it names no id or no rule")
 	}

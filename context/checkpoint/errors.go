@@ -21,7 +21,7 @@ var (
 	ErrClosed = errors.New("the checkpoint store is closed")
 
 	// ErrNewer is returned for what a newer version of the program has written.
-	ErrNewer = errors.New("written by a newer version")
+	ErrNewer = errors.New("written by a newer version of the program")
 
 	errTorn  = errors.New("the checksum does not match")
 	errShort = errors.New("too short")

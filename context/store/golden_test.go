@@ -2,15 +2,14 @@ package store
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"insolite/context/window"
 	"insolite/internal/event"
+	"insolite/internal/golden"
 )
 
 // goldenSpecs is a layout with every family and every kind of window. It stays as it is: what is new gets a file of its own.
@@ -43,30 +42,6 @@ func goldenSpecs() Specs {
 	}
 }
 
-// golden reads lines of hexadecimal digits. Stores of released versions hold these bytes: a change of them needs a new version of the format,
-// which gets a file of its own, and reads this one for ever. A run with WRITE_GOLDEN=1 writes a file that is not there yet.
-func golden(t *testing.T, path string, now ...[]byte) (kept [][]byte) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) && os.Getenv("WRITE_GOLDEN") == "1" {
-		for _, b := range now {
-			text = append(hex.AppendEncode(text, b), '\n')
-		}
-		err = os.WriteFile(path, text, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		b, err := hex.DecodeString(strings.TrimSpace(line))
-		if err != nil {
-			t.Fatal(err)
-		}
-		kept = append(kept, b)
-	}
-	return kept
-}
-
 // What this version wrote once is read byte for byte, and written the same.
 func TestGoldenContexts(t *testing.T) {
 	k := New(newTestLayout(t, goldenSpecs()), Options{})
@@ -78,15 +53,7 @@ func TestGoldenContexts(t *testing.T) {
 	for h := range Handle(3) {
 		now = append(now, k.Blob(nil, h))
 	}
-	kept := golden(t, "testdata/contexts-1.hex", now...)
-	if len(kept) != len(now) {
-		t.Fatalf("%d lines, want %d", len(kept), len(now))
-	}
-	for i := range kept {
-		if !bytes.Equal(kept[i], now[i]) {
-			t.Errorf("line %d is written otherwise:\n got %x\nwant %x", i+1, now[i], kept[i])
-		}
-	}
+	kept := golden.Same(t, "testdata/contexts-1.hex", now...)
 	fresh := New(newTestLayout(t, goldenSpecs()), Options{})
 	if err := fresh.RememberLayout(kept[0]); err != nil {
 		t.Fatal(err)

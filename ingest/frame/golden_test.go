@@ -1,21 +1,17 @@
 package frame
 
 import (
-	"bytes"
-	"encoding/hex"
 	"net/netip"
-	"os"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
 	"insolite/internal/event"
+	"insolite/internal/golden"
 )
 
 // What this version wrote once is read, and written the same: topics of released versions hold these bytes, and a rolling upgrade reads
-// what the version before has written. A change needs a new version, and a file of its own beside this one. A run with WRITE_GOLDEN=1 writes
-// a file that is not there yet.
+// what the version before has written.
 func TestGoldenFrame(t *testing.T) {
 	l := Layout{
 		{"pay", []Field{{"who", event.KindString}, {"amount", event.KindNumber}, {"n", event.KindInt}, {"ok", event.KindBool}, {"at", event.KindTime}, {"ip", event.KindIP}, {"took", event.KindDuration}}},
@@ -36,23 +32,7 @@ func TestGoldenFrame(t *testing.T) {
 		}
 	}
 	now := w.End(event.Position{Offset: 120}, 1_699_999_000e9, true)
-	const path = "testdata/frame-1.hex"
-	if _, err := os.Stat(path); err != nil && os.Getenv("WRITE_GOLDEN") == "1" {
-		if err := os.WriteFile(path, append(hex.AppendEncode(nil, now), '\n'), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(now, kept) {
-		t.Errorf("it is written otherwise:\n got %x\nwant %x", now, kept)
-	}
+	kept := golden.Same(t, "testdata/frame-1.hex", now)[0]
 	head.Next, head.Watermark, head.Idle = event.Position{Offset: 120}, 1_699_999_000e9, true
 	if got := readAll(t, kept, l, head); !reflect.DeepEqual(got, rows) {
 		t.Errorf("got %v, want %v", got, rows)

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"insolite/internal/golden"
 )
 
 func sample() *Bundle {
@@ -51,6 +53,33 @@ func roundTrip(t *testing.T, b *Bundle) (*Encoded, *Bundle) {
 		t.Fatal(err)
 	}
 	return e, got
+}
+
+// What this version wrote once is read, and written the same, under the same hash: chunks first, then the manifest.
+func TestGoldenRecords(t *testing.T) {
+	e, _ := roundTrip(t, sample())
+	var now [][]byte
+	for i := range e.Chunks {
+		now = append(now, e.Chunks[i].Value())
+	}
+	chunks, last := map[Hash][]byte{}, Record{}
+	for i, b := range golden.Same(t, "testdata/records-1.hex", append(now, e.Manifest)...) {
+		r, err := Parse(b)
+		if err != nil {
+			t.Fatalf("line %d: %v", i+1, err)
+		}
+		if r.Chunk != nil {
+			chunks[r.Chunk.Hash] = r.Chunk.Data
+		}
+		last = r
+	}
+	got, err := last.Manifest.Bundle(func(h Hash) []byte { return chunks[h] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, err := got.Hash(); err != nil || h != e.Hash {
+		t.Errorf("read %+v, %v", got, err)
+	}
 }
 
 func TestRoundTrip(t *testing.T) {

@@ -50,11 +50,15 @@ const (
 	lengthsMax = 10
 )
 
+// Schema is the version of the headers. A letter that names none is of version 1.
+const Schema = 1
+
 // Prefix begins the names of the headers that say what was wrong.
 const Prefix = "__insolite.errors."
 
 // The headers. Those of what is not known are left out.
 const (
+	HeaderSchema         = Prefix + "schema" // the version of all this
 	HeaderStage          = Prefix + "stage"
 	HeaderReason         = Prefix + "reason"
 	HeaderSource         = Prefix + "source"
@@ -79,6 +83,7 @@ func (l *Letter) Encode() Message {
 	for _, h := range own {
 		b.add(h.Key, h.Value)
 	}
+	b.number(HeaderSchema, Schema)
 	b.text(HeaderStage, l.Stage)
 	b.text(HeaderReason, l.Reason)
 	b.text(HeaderSource, l.Source)

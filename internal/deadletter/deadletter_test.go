@@ -12,6 +12,7 @@ import (
 
 	"insolite/ingest"
 	"insolite/internal/event"
+	"insolite/internal/golden"
 )
 
 func letter() *Letter {
@@ -37,6 +38,7 @@ func TestMessage(t *testing.T) {
 	want := `"ann" = "{\"amount\":\"x\"}"
 trace: t1
 none: 
+__insolite.errors.schema: 1
 __insolite.errors.stage: decode
 __insolite.errors.reason: wrong_type
 __insolite.errors.source: payment.authorized
@@ -52,6 +54,7 @@ __insolite.errors.timestamp: 2025-10-15T18:00:00.5Z
 	if got := show(&m); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
+	golden.Same(t, "testdata/letter-1.hex", []byte(want))
 	if m.Headers[1].Value != nil {
 		t.Error("a header without a value has got one")
 	}

@@ -19,6 +19,9 @@ type Cut struct {
 // ErrNoLetter is returned for a record that is no dead letter.
 var ErrNoLetter = errors.New("the record does not say where it came from, so it is no dead letter")
 
+// ErrNewer is returned for a dead letter that a newer version of the program has written.
+var ErrNewer = errors.New("written by a newer version of the program; run that version")
+
 // Decode reads what Encode wrote, from a record of the dead-letters topic. The letter's record is the original one: its offset, timestamp,
 // key, value and own headers, as far as cut does not say that something is missing. It is a view of r.
 func Decode(r ingest.Record) (l Letter, cut Cut, err error) {
@@ -33,6 +36,10 @@ func Decode(r ingest.Record) (l Letter, cut Cut, err error) {
 	}
 	for _, h := range r.Headers {
 		switch h.Key {
+		case HeaderSchema:
+			if n := number(h); n > Schema {
+				return l, cut, fmt.Errorf("dead letter of schema %d, this version reads %d: %w", n, Schema, ErrNewer)
+			}
 		case HeaderStage:
 			l.Stage = string(h.Value)
 		case HeaderReason:
@@ -64,7 +71,7 @@ func Decode(r ingest.Record) (l Letter, cut Cut, err error) {
 		case HeaderHeadersDropped:
 			cut.Headers = number(h)
 		default:
-			if !strings.HasPrefix(h.Key, Prefix) { // else a newer version has more to say
+			if !strings.HasPrefix(h.Key, Prefix) { // else it has more to say, which changes nothing of this
 				l.Record.Headers = append(l.Record.Headers, h)
 			}
 		}

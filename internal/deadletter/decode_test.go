@@ -36,6 +36,19 @@ func TestDecodeOfWhatWasCut(t *testing.T) {
 	}
 }
 
+// A letter says of which version it is. One that does not is of the first, whose headers are the same; one of a newer version is told as such.
+func TestDecodeOfOtherVersions(t *testing.T) {
+	m := letter().Encode()
+	m.Headers = without(m.Headers, HeaderSchema)
+	if got, _, err := Decode(sent(m)); err != nil || !reflect.DeepEqual(&got, letter()) {
+		t.Errorf("without a schema: %+v, %v", got, err)
+	}
+	m.Headers = append([]ingest.Header{{Key: HeaderSchema, Value: []byte("2")}}, m.Headers...)
+	if _, _, err := Decode(sent(m)); !errors.Is(err, ErrNewer) {
+		t.Errorf("of a newer schema: %v", err)
+	}
+}
+
 func TestDecodeOfNoLetters(t *testing.T) {
 	for name, change := range map[string]func(*Message){
 		"no headers":   func(m *Message) { m.Headers = nil },

@@ -16,8 +16,9 @@ type memory struct {
 	state   memoryState
 	history []memoryState
 
-	torn     bool // its meta is damaged
-	full     bool // it has no room
+	torn     bool  // its meta is damaged
+	newer    error // of its meta
+	full     bool  // it has no room
 	mutation string
 	present  *Task // the instance that was made last
 	scans    int
@@ -95,6 +96,9 @@ func (t *memoryTask) change() error {
 func (t *memoryTask) Epoch() checkpoint.Epoch { return t.epoch }
 
 func (t *memoryTask) Meta(context.Context) (*checkpoint.Meta, error) {
+	if t.m.newer != nil {
+		return nil, t.m.newer
+	}
 	if t.m.torn {
 		return nil, &checkpoint.TornError{What: "meta", Err: errors.New("the checksum does not match")}
 	}

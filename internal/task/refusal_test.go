@@ -17,7 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"insolite/context/checkpoint"
 	"insolite/ingest"
+	"insolite/internal/bundle"
 	"insolite/internal/journal"
 	"insolite/rules"
 )
@@ -207,6 +209,17 @@ var refusals = []struct {
 			func(s *simulation, _ kafkaState) { s.store.torn = false }}, false},
 	{"a layout of a newer version", func(s *simulation, _, _ kafkaState) { s.store.state.layouts[1] = []byte{2, 0} },
 		"newer version of the program", "run the newer version", []func(*simulation, kafkaState){func(s *simulation, _ kafkaState) { delete(s.store.state.layouts, 1) }}, false},
+	{"a checkpoint of a newer version", func(s *simulation, _, _ kafkaState) {
+		s.store.newer = fmt.Errorf("%w: meta format 9", checkpoint.ErrNewer)
+	}, "newer version", "run the newer version", []func(*simulation, kafkaState){func(s *simulation, _ kafkaState) { s.store.newer = nil }}, false},
+	{"a journal entry of a newer version", func(s *simulation, _, _ kafkaState) {
+		_, err := journal.Parse([]byte{9, 9})
+		s.newer = map[string]error{"Journal": err}
+	}, "newer version of the program", "run the newer version", []func(*simulation, kafkaState){func(s *simulation, _ kafkaState) { s.newer = nil }}, false},
+	{"a bundle of a newer version", func(s *simulation, _, _ kafkaState) {
+		_, err := bundle.Parse([]byte{'M', 9})
+		s.newer = map[string]error{"Plan": err}
+	}, "newer version of the program", "run the newer version", []func(*simulation, kafkaState){func(s *simulation, _ kafkaState) { s.newer = nil }}, false},
 	{"a record of a stage is no frame", func(s *simulation, _, _ kafkaState) { staged(s, "") },
 		"a record of this stage was not written by its tasks: the record at 0", "keep other programs away from the topic", []func(*simulation, kafkaState){cleared}, true},
 	{"a frame of a newer version", func(s *simulation, _, _ kafkaState) { staged(s, "\xff\x00") },

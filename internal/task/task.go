@@ -12,6 +12,7 @@ import (
 	"insolite/context/checkpoint"
 	"insolite/context/store"
 	"insolite/ingest/frame"
+	"insolite/internal/bundle"
 	"insolite/internal/crash"
 	"insolite/internal/engine"
 	"insolite/internal/event"
@@ -250,7 +251,7 @@ func (t *Task) refusal(err error) error {
 		return t.refuse("restore the store that belongs to this consumer group; "+rebuild, "the checkpoint is not of this log: %v", err)
 	case errors.Is(err, frame.ErrMalformed):
 		return t.refuse("keep other programs away from the topic, and "+anew, "a record of this stage was not written by its tasks: %v", err)
-	case errors.Is(err, checkpoint.ErrNewer), errors.Is(err, store.ErrNewer), errors.Is(err, journal.ErrNewer), errors.Is(err, frame.ErrNewer):
+	case errors.Is(err, checkpoint.ErrNewer), errors.Is(err, store.ErrNewer), errors.Is(err, journal.ErrNewer), errors.Is(err, frame.ErrNewer), errors.Is(err, bundle.ErrNewer):
 		return t.refuse("run the newer version", "%v", err)
 	}
 	return err

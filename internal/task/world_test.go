@@ -72,7 +72,8 @@ type world struct {
 	poisons  bool                // some records kill
 	killer   func(value []byte) bool
 	deaths   int
-	bulk     int // records of a batch, at most; 0: a few
+	bulk     int              // records of a batch, at most; 0: a few
+	newer    map[string]error // what can't be read because a newer version has written it: Journal, Plan
 }
 
 // death is the panic that stands for the end of a process.
@@ -204,6 +205,9 @@ func (p *port) Committed(context.Context) (event.Offset, string, bool, error) {
 }
 
 func (p *port) Journal(context.Context) ([]journal.Entry, error) {
+	if err := p.w.newer["Journal"]; err != nil {
+		return nil, err
+	}
 	return slices.Clone(p.w.journal), nil
 }
 
@@ -312,6 +316,9 @@ func (p *port) Targets(topic string) int32 { return int32(len(p.w.targets[topic]
 func (p *port) Newest() event.Offset { return p.w.newest }
 
 func (p *port) Plan(_ context.Context, number event.Offset) (*rules.Plan, error) {
+	if err := p.w.newer["Plan"]; err != nil {
+		return nil, err
+	}
 	return p.w.plans[int(number)%len(p.w.plans)], nil
 }
 

@@ -40,6 +40,7 @@ var layers = map[string]int{
 	"internal/faultproxy": 9, // serves tests only
 	"internal/stagelog":   9, // serves tests only
 	"internal/testsize":   9, // serves tests only
+	"internal/golden":     9, // serves tests only
 	"internal/redistest":  9, // serves tests only
 }
 
