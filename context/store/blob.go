@@ -139,6 +139,7 @@ func (k *Keyspace) Load(hash uint64, blob []byte) (Handle, error) {
 		}
 		h, dst := k.alloc(fingerprint(hash), len(b))
 		copy(dst, b)
+		k.Wait(h)
 		return h, nil
 	}
 	d := k.known[id]
@@ -148,7 +149,9 @@ func (k *Keyspace) Load(hash uint64, blob []byte) (Handle, error) {
 	if parts != len(d.parts) || key != d.tails {
 		return 0, fmt.Errorf("load context: %w", errBlob)
 	}
-	return k.convert(hash, b, d), nil
+	h := k.convert(hash, b, d)
+	k.Wait(h)
+	return h, nil
 }
 
 // convert creates the context of a block of another layout.

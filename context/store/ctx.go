@@ -124,4 +124,4 @@ func (c *Cell) Read(x *Ctx, q window.Query, at event.Time, dst []event.Value) wi
 	return c.w.Read(c.slot.head(x), c.slot.tail(x), q, at, dst)
 }
 
-func (c *Cell) pins(x *Ctx) bool { return !c.w.Empty(c.slot.head(x)) }
+func (c *Cell) pins(x *Ctx, _ event.Time) bool { return !c.w.Empty(c.slot.head(x)) }

@@ -1,6 +1,6 @@
 // Package store keeps the contexts of a keyspace: for each key one block of bytes with everything that is remembered of it.
 //
-// A [Layout] says what a context consists of: cells of package window, ids of events seen, cool-downs, evidence. A [Keyspace] holds the
+// A [Layout] says what a context consists of: cells of package window, ids of events seen, cool-downs, evidence, timers. A [Keyspace] holds the
 // contexts. For each event a task finds the key's context or creates it, reads and changes it through the parts of the layout, and notes
 // in it how far the log has been applied:
 //
@@ -34,10 +34,16 @@
 // layout does not know is dropped, what is new starts empty. For that, each layout's [Layout.Describe] is to be kept beside the blobs and
 // told to the keyspace ([Keyspace.RememberLayout]) before they are loaded.
 //
+// # Timers
+//
+// What waits for an instant is a part like any other; see [Timers]. [Keyspace.Deadline] is the least instant at which something in a context is
+// due, whatever the part: it is to be stored beside the blob, so that a context that is not in memory is found. Those in memory are ordered by
+// it: [Keyspace.Earliest] says when the next one is due, [Keyspace.NextDue] which it is. A layout without parts that wait costs nothing.
+//
 // # Expiry
 //
 // A context expires when the watermark has passed its newest event by the longest retention of its parts: an event that is not late would
-// then read the same from it as from an empty one. Windows of events and forever, and cool-downs that hold back alerts still to be told,
+// then read the same from it as from an empty one. Windows of events and forever, timers, and cool-downs that hold back alerts still to be told,
 // keep a context.
 //
 // # Concurrency

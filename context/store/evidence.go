@@ -50,4 +50,6 @@ func (e *Evidence) Append(dst []Seen, x *Ctx, at event.Time, within time.Duratio
 	return dst
 }
 
-func (e *Evidence) pins(x *Ctx) bool { return e.spec.Within == 0 && le.Uint16(e.slot.head(x)) != 0 }
+func (e *Evidence) pins(x *Ctx, _ event.Time) bool {
+	return e.spec.Within == 0 && le.Uint16(e.slot.head(x)) != 0
+}

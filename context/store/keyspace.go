@@ -47,6 +47,7 @@ type Keyspace struct {
 	known   map[uint64]*description
 	handles [64]Handle // scratch of Touch
 	blocks  [64][]byte
+	due     deadlines
 	evict   uint64
 	expire  uint64
 	moved   uint64
@@ -54,7 +55,7 @@ type Keyspace struct {
 
 // New returns an empty keyspace.
 func New(l *Layout, o Options) *Keyspace {
-	k := &Keyspace{layout: l, table: newTable(o.MemoryHint), slabs: make([]slab, len(classes)), known: map[uint64]*description{}}
+	k := &Keyspace{layout: l, table: newTable(o.MemoryHint), slabs: make([]slab, len(classes)), known: map[uint64]*description{}, due: deadlines{parted: event.Never}}
 	for i := range k.slabs {
 		k.slabs[i] = newSlab(classes[i])
 	}
@@ -75,7 +76,7 @@ func (k *Keyspace) Len() int { return k.table.n }
 
 // Bytes returns the memory of the contexts: their blocks, handles and table.
 func (k *Keyspace) Bytes() int64 {
-	return k.used + int64(len(k.metas))*metaBytes + int64(len(k.table.places))*8
+	return k.used + int64(len(k.metas))*metaBytes + int64(len(k.table.places))*8 + k.due.bytes()
 }
 
 // Touch brings the contexts of keys into the cache. It only asks for memory where it can, so that the cache misses of a batch overlap.
@@ -179,6 +180,7 @@ func (k *Keyspace) alloc(fp uint32, n int) (Handle, []byte) {
 
 // remove frees a context.
 func (k *Keyspace) remove(h Handle) {
+	k.due.forget(h)
 	m := &k.metas[h]
 	k.table.remove(fingerprint(Hash(k.key(k.block(h)))), h)
 	k.slabs[m.class].put(m.block)
@@ -285,6 +287,7 @@ func (k *Keyspace) Cold(max int, yield func(Handle) bool) {
 // Evict forgets a context; what is to survive was checkpointed before.
 func (k *Keyspace) Evict(h Handle) {
 	k.evict++
+	k.due.parted = min(k.due.parted, k.Deadline(h))
 	k.remove(h)
 }
 
@@ -317,7 +320,7 @@ func (k *Keyspace) expired(h Handle, watermark event.Time) bool {
 		return false
 	}
 	for _, p := range k.layout.pinning {
-		if p.pins(x) {
+		if p.pins(x, watermark) {
 			return false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"insolite/context/baseline"
 	"insolite/context/window"
+	"insolite/internal/event"
 )
 
 var le = binary.LittleEndian
@@ -20,6 +21,7 @@ type Specs struct {
 	Suppress  []SuppressSpec
 	Evidence  []EvidenceSpec
 	Baselines []BaselineSpec
+	Timers    []TimersSpec
 }
 
 // partKind distinguishes equal identities of different kinds of parts.
@@ -31,6 +33,7 @@ const (
 	partSuppress
 	partEvidence
 	partBaseline
+	partTimers
 )
 
 // part is one piece of state with a head of fixed size and a tail.
@@ -56,7 +59,9 @@ type Layout struct {
 	suppress  []*Suppress
 	evidence  []*Evidence
 	baselines []*Baseline
-	pinning   []pin // parts that may keep a context for ever
+	timers    []*Timers
+	waiting   []waiting // parts in which something may be due
+	pinning   []pin     // parts that may keep a context for ever
 }
 
 // hot is what Touch needs of a cell.
@@ -66,7 +71,9 @@ type hot struct {
 }
 
 // pin reports whether a part keeps its context though all windows are past.
-type pin interface{ pins(x *Ctx) bool }
+type pin interface {
+	pins(x *Ctx, watermark event.Time) bool
+}
 
 const headerSize = 24
 
@@ -112,6 +119,10 @@ func NewLayout(s Specs) (*Layout, error) {
 			return nil, fmt.Errorf("layout: baseline %d: %w", i, err)
 		}
 		l.baselines = append(l.baselines, &Baseline{m: m, spec: b.Spec, slot: l.add(part{kind: partBaseline, identity: b.Identity, retention: b.Spec.History})})
+	}
+	for _, s := range s.Timers {
+		p := &Timers{spec: s, slot: l.add(part{kind: partTimers, identity: s.Identity, head: timersHead})}
+		l.timers, l.waiting, l.pinning = append(l.timers, p), append(l.waiting, p), append(l.pinning, p)
 	}
 	return l, l.place()
 }
@@ -163,6 +174,9 @@ func (l *Layout) place() error {
 	for i := range l.baselines {
 		l.baselines[i].slot.place(l)
 	}
+	for i := range l.timers {
+		l.timers[i].slot.place(l)
+	}
 	l.id = xxh3.Hash(l.Describe())
 	return nil
 }
@@ -201,6 +215,9 @@ func (l *Layout) Baseline(i int) *Baseline { return l.baselines[i] }
 // BaselineBytes returns the bytes that baseline i takes for a key with a sample.
 func (l *Layout) BaselineBytes(i int) int { return 4 + l.baselines[i].m.Size() }
 
+// Timers returns the part of Specs.Timers[i].
+func (l *Layout) Timers(i int) *Timers { return l.timers[i] }
+
 // CellBytes estimates the bytes that cell i takes for a key with so many samples, each in a pane of its own.
 func (l *Layout) CellBytes(i, samples int) int {
 	c := l.cells[i]
@@ -220,6 +237,8 @@ func (l *Layout) BytesPerKey(samples int) int {
 			n += min(max(samples, 1), maxIDs) * ringEntry
 		case partEvidence:
 			n += min(max(samples, 1), 4) * ringEntry
+		case partTimers:
+			n += timerFixed + 64 // one waits, and carries a few fields
 		}
 	}
 	for i := range l.baselines {

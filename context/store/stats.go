@@ -7,6 +7,7 @@ type Stats struct {
 	window.Drops        // by the cells
 	IDs          uint64 // ids of dedupe that gave way while they could still have named a duplicate
 	CoolDowns    uint64 // by values of suppress beyond 64
+	Timers       uint64 // that found no room beside 4
 	Evicted      uint64 // contexts that were evicted
 	Expired      uint64 // contexts that expired
 	Moved        uint64 // contexts that outgrew their block
@@ -30,6 +31,9 @@ func (k *Keyspace) Stats() Stats {
 	}
 	for _, p := range k.layout.suppress {
 		s.CoolDowns += p.dropped
+	}
+	for _, p := range k.layout.timers {
+		s.Timers += p.dropped
 	}
 	return s
 }

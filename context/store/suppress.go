@@ -140,7 +140,7 @@ func useLast(entries []byte, stride int) []byte {
 }
 
 // pins keeps a context whose next alert has to tell how many were held back.
-func (s *Suppress) pins(x *Ctx) bool {
+func (s *Suppress) pins(x *Ctx, _ event.Time) bool {
 	tail, stride := s.slot.tail(x), s.stride()
 	for i := range int(le.Uint16(s.slot.head(x))) {
 		if le.Uint32(tail[i*stride+8:]) != 0 {

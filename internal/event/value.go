@@ -49,6 +49,9 @@ type Time int64
 // NoTime is before every instant: the watermark of a task that has seen nothing.
 const NoTime Time = math.MinInt64
 
+// Never is after every instant: the deadline of what has none.
+const Never Time = math.MaxInt64
+
 // Std converts to a UTC [time.Time].
 func (t Time) Std() time.Time { return time.Unix(0, int64(t)).UTC() }
 
