@@ -124,6 +124,9 @@ func (r *Rule) needs(s *event.Source) []event.Slot {
 		if r.Suppress != nil {
 			slots = append(slots, r.Suppress.By...)
 		}
+		if r.NewValue != nil {
+			slots = append(slots, r.NewValue.Fields...)
+		}
 	}
 	for _, f := range r.Features {
 		if f.Read.By != nil && s == r.Source || f.Read.Source == s {
@@ -322,6 +325,10 @@ func (k *Keyspace) retainRule(r *Rule) {
 	}
 	if r.EvidenceIndex >= 0 {
 		k.retain(r.EvidenceWithin)
+	}
+	if r.NewValue != nil {
+		d, _ := r.NewValue.window().Retention()
+		k.retain(d)
 	}
 }
 

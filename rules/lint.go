@@ -22,7 +22,7 @@ func (d *draft) lint() {
 		d.head.Lintf("the rule has no tests; add tests: with events and the alerts to expect, so that a change cannot silence it unseen")
 	}
 	for name, e := range map[string]*expr.Expr{"condition": d.Condition, "where": d.Where} {
-		if e != nil && len(e.Slots()) == 0 {
+		if e != nil && len(e.Slots()) == 0 && d.m.Has(name) {
 			d.m.Get(name).Lintf("%s is the same for every event; let it read a field or a feature", name)
 		}
 	}

@@ -138,6 +138,10 @@ var operators = []operator{
 	{name: "event that is not there", site: `event: (?P<at>\d+)`, mistake: "999"},
 	{name: "unknown feature in an expectation", site: `context: \{(?P<at>[a-z_0-9]+): [^{]`, mistake: "${at}q"},
 	{name: "feature named like a field", site: `(?m)^    (?P<at>\w+): +\{agg`, mistake: "key", most: 9},
+	{name: "misspelt field of new_value", site: `(?m)^  new_value: .*?(?P<at>fields|history|learning):`, mistake: "${at}q"},
+	{name: "no field for new_value", site: `(?m)^  new_value: \{fields: \[(?P<at>\w+)`, mistake: "${at}q"},
+	{name: "a number that is new", site: `(?m)^  new_value: \{fields: \[(?P<at>\w+)`, mistake: "number"},
+	{name: "no history", site: `, history: \w+`, mistake: "", above: `(?m)^  new_value: (?P<at>\{)`},
 	{name: "anchor", site: `(?m)^  severity: (?P<at>)`, mistake: "&a "},
 }
 

@@ -97,7 +97,7 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 		{"  condition: n > 1\n", "", `r.yaml:3:3: a rule has no "condition"; add it, as in condition: pizzas >= 2`},
 		{"condition: n > 1", "absence: {of: x, within: 3m}", `r.yaml:8:3: "absence" is not supported yet; remove it`},
 		{"condition: n > 1", "condition: n > 1\n  for: 5m", `r.yaml:9:3: "for" is not supported yet; remove it`},
-		{"condition: n > 1", "condition: n > 1\n  wen: 5m", `r.yaml:9:3: unknown field "wen" in a rule; known are id, title, description, tags, references, severity, mode, source, where, context, group_by, condition, exceptions, suppress, alert, tests, absence, sequence, new_value, baseline, for, keep_firing_for`},
+		{"condition: n > 1", "condition: n > 1\n  wen: 5m", `r.yaml:9:3: unknown field "wen" in a rule; known are id, title, description, tags, references, severity, mode, source, where, context, group_by, new_value, condition, exceptions, suppress, alert, tests, absence, sequence, baseline, for, keep_firing_for`},
 		{"condition: n > 1", "condition: n > 1\n  condition: n > 1", `r.yaml:9:3: "condition" is given twice, first in line 8; keep one`},
 		{"condition: n > 1", "condition: n > 1\n  severity: hihg", `r.yaml:9:13: unknown severity "hihg"; did you mean "high"?`},
 		{"condition: n > 1", "condition: n > 1\n  mode: of", `r.yaml:9:9: unknown mode "of"; it is one of live, shadow, disabled`},
@@ -217,7 +217,6 @@ r.yaml:19:3: "sequence" is not supported yet; remove it
 r.yaml:26:3: "baseline" is not supported yet; remove it
 r.yaml:29:3: "for" is not supported yet; remove it
 r.yaml:30:3: "keep_firing_for" is not supported yet; remove it
-r.yaml:34:3: "new_value" is not supported yet; remove it
 r.yaml:36:11: the source insolite.alert is not supported yet; use a source of the configuration
 `
 	if b.String() != want {

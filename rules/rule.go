@@ -19,7 +19,7 @@ const (
 )
 
 // unsupported are the words of the language that this version does not know yet.
-var unsupported = []string{"absence", "sequence", "new_value", "baseline", "for", "keep_firing_for"}
+var unsupported = []string{"absence", "sequence", "baseline", "for", "keep_firing_for"}
 
 // draft is a rule being read.
 type draft struct {
@@ -54,6 +54,7 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 	d.Where = d.where(m, d.view)
 	d.groupBy()
 	d.context()
+	d.newValue()
 	return d
 }
 
@@ -183,9 +184,11 @@ func (d *draft) finish(sources []*event.Source) {
 	if d.view != nil {
 		scope = d.view.row(d.Features)
 	}
-	if !slices.ContainsFunc(unsupported[:4], m.Has) || m.Has("condition") {
+	if !slices.ContainsFunc(unsupported[:3], m.Has) && d.NewValue == nil || m.Has("condition") {
 		n := m.Required("condition", "condition: pizzas >= 2")
 		d.Condition = condition(n, d.unlessBroken(n, scope))
+	} else if d.view != nil {
+		d.Condition = always(d.view)
 	}
 	d.exceptions(scope)
 	d.suppress()

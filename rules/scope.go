@@ -66,6 +66,11 @@ func condition(n *yamldoc.Node, scope *expr.Scope, features ...string) *expr.Exp
 	return e
 }
 
+// always is the condition of a rule with another trigger that has none.
+func always(v *view) *expr.Expr {
+	return expr.Compile("true", event.KindBool, v.event, nil, &diag.List{})
+}
+
 // template compiles the text in a scalar; nil without one, and when it is wrong.
 func template(n *yamldoc.Node, scope *expr.Scope) *expr.Template {
 	text, ok := scalar(n)

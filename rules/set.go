@@ -47,7 +47,8 @@ type Rule struct {
 	Where              *expr.Expr   // over the declared fields; nil: every event
 	GroupBy            []event.Slot // in the rule's own order, as alerts show the key; never empty
 	Features           []*Feature   // in the rule's own order, as alerts show the context
-	Condition          *expr.Expr   // over the whole row; never nil
+	NewValue           *NewValue    // nil: another trigger
+	Condition          *expr.Expr   // over the whole row; never nil: with another trigger it filters what that finds, and may be "true"
 	Exceptions         []Exception  // in the rule's own order: the first that is true silences
 	Suppress           *Suppress    // nil: every finding is an alert
 	Alert              Alert
@@ -65,6 +66,24 @@ type Rule struct {
 
 // Enabled reports whether the rule is evaluated: it is live or shadow.
 func (r *Rule) Enabled() bool { return r.Mode != Disabled }
+
+// Trigger says what makes the rule tell, for people: its condition, and what comes before it.
+func (r *Rule) Trigger() string {
+	text := ""
+	if r.NewValue != nil {
+		text = r.NewValue.text(r.Source)
+	}
+	switch {
+	case text == "":
+		return r.Condition.Text()
+	case r.Always():
+		return text
+	}
+	return text + ", and " + r.Condition.Text()
+}
+
+// Always reports whether the rule has no condition beside its trigger: Condition is always true.
+func (r *Rule) Always() bool { return r.NewValue != nil && r.Condition.Text() == "true" }
 
 // Severity says how grave what a rule finds is.
 type Severity uint8

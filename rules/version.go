@@ -87,6 +87,9 @@ func (d *draft) version() string {
 	for _, f := range d.Features {
 		parts = append(parts, "feature", f.Name, f.Read.ID.String())
 	}
+	if v := d.NewValue; v != nil {
+		parts = append(parts, "new_value", fieldTexts(d.Source, v.Fields), v.History.String(), v.Learning.String())
+	}
 	for _, x := range d.Exceptions {
 		parts = append(parts, "exception", canonical(x.Where))
 	}

@@ -168,6 +168,12 @@ func ended(x *ruleExplained) string {
 		return "not evaluated: a field of group_by is missing"
 	case "duplicate":
 		return "not evaluated: the event's id was seen before"
+	case "not_fired", "insufficient_data", "missing_field":
+		if x.Condition == nil {
+			return "did not fire: " + x.Trigger
+		}
+	}
+	switch x.Outcome {
 	case "not_fired":
 		return "did not fire: the condition is false"
 	case "insufficient_data":

@@ -65,6 +65,9 @@ func (r *ruleExplained) tell(w io.Writer, p paint) error {
 		key = append(key, r.key[i].Name+" = "+shown(&r.key[i].Value))
 	}
 	fmt.Fprintf(w, "\n  %s\n  %s\n", p.bold("KEY"), strings.Join(key, ", "))
+	if r.Trigger != "" {
+		fmt.Fprintf(w, "\n  %s\n  %s\n", p.bold("TRIGGER"), r.Trigger)
+	}
 	context := newGrid("CONTEXT", "VALUE", ">SAMPLES", "WHAT", "FROM", "TO")
 	for _, f := range r.Context {
 		samples := thousands(f.Samples)

@@ -38,6 +38,7 @@ type ruleExplained struct {
 	Key             map[string]any     `json:"key"`
 	Where           *nodeExplained     `json:"where,omitempty"`
 	Context         []featureExplained `json:"context"`
+	Trigger         string             `json:"trigger,omitempty"` // what new_value made of the event
 	Condition       *nodeExplained     `json:"condition,omitempty"`
 	Exception       string             `json:"exception,omitempty"`
 	Exceptions      []nodeExplained    `json:"exceptions,omitempty"`
@@ -93,7 +94,7 @@ func newRuleExplained(x *backtest.Explained, r *engine.RuleExplanation) ruleExpl
 	offset := x.At.OffsetSeconds()
 	e := ruleExplained{
 		Rule: r.Rule.ID, Title: r.Rule.Title, Outcome: r.Outcome.String(), Summary: x.Summaries[r.Rule.ID], Key: named(r.Key),
-		Where: newNode(r.Where), Context: []featureExplained{}, Condition: newNode(r.Condition), Exception: r.Exception,
+		Where: newNode(r.Where), Context: []featureExplained{}, Trigger: r.Trigger, Condition: newNode(r.Condition), Exception: r.Exception,
 		Suppressed: r.Held, SuppressedUntil: instant(r.Until, offset), key: r.Key,
 	}
 	for i, f := range r.Features {
@@ -112,7 +113,7 @@ func newRuleExplained(x *backtest.Explained, r *engine.RuleExplanation) ruleExpl
 		}
 		e.Context = append(e.Context, fe)
 	}
-	if r.Condition == nil {
+	if r.Condition == nil && r.Outcome < engine.Excepted {
 		return e
 	}
 	for i := range r.Rule.Exceptions {

@@ -22,6 +22,8 @@ type Specs struct {
 	Evidence  []EvidenceSpec
 	Baselines []BaselineSpec
 	Timers    []TimersSpec
+	Values    []NewValueSpec
+	Sequence  []SequenceSpec
 }
 
 // partKind distinguishes equal identities of different kinds of parts.
@@ -34,6 +36,8 @@ const (
 	partEvidence
 	partBaseline
 	partTimers
+	partNewValue
+	partSequence
 )
 
 // part is one piece of state with a head of fixed size and a tail.
@@ -60,6 +64,8 @@ type Layout struct {
 	evidence  []*Evidence
 	baselines []*Baseline
 	timers    []*Timers
+	values    []*NewValue
+	sequences []*Sequence
 	waiting   []waiting // parts in which something may be due
 	pinning   []pin     // parts that may keep a context for ever
 }
@@ -124,7 +130,28 @@ func NewLayout(s Specs) (*Layout, error) {
 		p := &Timers{spec: s, slot: l.add(part{kind: partTimers, identity: s.Identity, head: timersHead})}
 		l.timers, l.waiting, l.pinning = append(l.timers, p), append(l.waiting, p), append(l.pinning, p)
 	}
-	return l, l.place()
+	return l, l.patterns(s)
+}
+
+// patterns adds the parts of triggers, and places all.
+func (l *Layout) patterns(s Specs) error {
+	for i, spec := range s.Values {
+		if spec.History <= 0 {
+			return fmt.Errorf("layout: new value %d: want a history above 0", i)
+		}
+		v, p := newNewValue(spec)
+		v.slot = l.add(p)
+		l.values = append(l.values, v)
+	}
+	for i, spec := range s.Sequence {
+		q, p, err := newSequence(spec)
+		if err != nil {
+			return fmt.Errorf("layout: sequence %d: %w", i, err)
+		}
+		q.slot = l.add(p)
+		l.sequences = append(l.sequences, q)
+	}
+	return l.place()
 }
 
 func (l *Layout) add(p part) slot {
@@ -177,6 +204,12 @@ func (l *Layout) place() error {
 	for i := range l.timers {
 		l.timers[i].slot.place(l)
 	}
+	for _, v := range l.values {
+		v.slot.place(l)
+	}
+	for _, q := range l.sequences {
+		q.slot.place(l)
+	}
 	l.id = xxh3.Hash(l.Describe())
 	return nil
 }
@@ -218,6 +251,12 @@ func (l *Layout) BaselineBytes(i int) int { return 4 + l.baselines[i].m.Size() }
 // Timers returns the part of Specs.Timers[i].
 func (l *Layout) Timers(i int) *Timers { return l.timers[i] }
 
+// NewValue returns the part of Specs.Values[i].
+func (l *Layout) NewValue(i int) *NewValue { return l.values[i] }
+
+// Sequence returns the part of Specs.Sequence[i].
+func (l *Layout) Sequence(i int) *Sequence { return l.sequences[i] }
+
 // CellBytes estimates the bytes that cell i takes for a key with so many samples, each in a pane of its own.
 func (l *Layout) CellBytes(i, samples int) int {
 	c := l.cells[i]
@@ -239,6 +278,10 @@ func (l *Layout) BytesPerKey(samples int) int {
 			n += min(max(samples, 1), 4) * ringEntry
 		case partTimers:
 			n += timerFixed + 64 // one waits, and carries a few fields
+		case partNewValue:
+			n += min(max(samples, 1), ValuesMax) * valueEntry
+		case partSequence:
+			n += min(samples, 4) * ringEntry // most keys never come far
 		}
 	}
 	for i := range l.baselines {

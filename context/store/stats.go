@@ -8,6 +8,8 @@ type Stats struct {
 	IDs          uint64 // ids of dedupe that gave way while they could still have named a duplicate
 	CoolDowns    uint64 // by values of suppress beyond 64
 	Timers       uint64 // that found no room beside 4
+	Values       uint64 // values of new_value that gave way while they were remembered
+	Matches      uint64 // open matches of sequences that gave way
 	Evicted      uint64 // contexts that were evicted
 	Expired      uint64 // contexts that expired
 	Moved        uint64 // contexts that outgrew their block
@@ -34,6 +36,13 @@ func (k *Keyspace) Stats() Stats {
 	}
 	for _, p := range k.layout.timers {
 		s.Timers += p.dropped
+	}
+	for _, v := range k.layout.values {
+		s.Values += v.dropped
+	}
+	for _, q := range k.layout.sequences {
+		s.Matches += q.dropped
+		s.Text += q.texts
 	}
 	return s
 }

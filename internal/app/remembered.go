@@ -27,6 +27,8 @@ type RememberedRule struct {
 	Context   []RememberedFeature `json:"context"`
 	CoolDowns []RememberedQuiet   `json:"suppressions,omitempty"`
 	Evidence  []RememberedEvent   `json:"evidence,omitempty"`
+	Values    int                 `json:"values,omitempty"`        // that a rule with new_value remembers
+	Since     string              `json:"watched_since,omitempty"` // by a rule with new_value
 }
 
 // RememberedFeature is a feature as an event at Remembered.At would find it.
@@ -73,6 +75,7 @@ func newRemembered(l *engine.Look) *Remembered {
 			}
 			to.CoolDowns = append(to.CoolDowns, q)
 		}
+		to.Values, to.Since = from.Values, instant(from.Since)
 		for _, s := range from.Evidence {
 			to.Evidence = append(to.Evidence, RememberedEvent{s.Topic, s.Partition, s.Offset, instant(s.At)})
 		}

@@ -123,7 +123,9 @@ type rule struct {
 	of       *source
 	stream   *stream
 	suppress *store.Suppress // nil: none
+	value    *store.NewValue // nil: another trigger
 	evidence *store.Evidence // nil: none
+	says     string          // what makes it tell, as alerts show it
 	windows  []string        // of its features, as alerts show them
 	reads    []*read         // its features
 	local    []*read         // by feature; nil: it comes with the row
@@ -133,7 +135,13 @@ type rule struct {
 	exceptions [][]clause
 }
 
-func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]*store.Suppress, error) {
+// memory is what a context keeps for one rule.
+type memory struct {
+	suppress *store.Suppress // nil: none
+	value    *store.NewValue // nil: none
+}
+
+func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, error) {
 	specs := store.Specs{}
 	since := func(kind partKind, identity uint64) uint64 { return o.Since.identity(k, kind, identity) }
 	for _, c := range k.Cells {
@@ -153,19 +161,30 @@ func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]*store.Supp
 		if s := r.Suppress; s != nil {
 			specs.Suppress = append(specs.Suppress, store.SuppressSpec{Identity: since(partSuppress, s.Identity), For: s.For, Calendar: s.Calendar})
 		}
+		if v := r.NewValue; v != nil {
+			specs.Values = append(specs.Values, store.NewValueSpec{Identity: since(partNewValue, v.Identity), History: v.History})
+		}
 	}
 	layout, err := store.NewLayout(specs)
 	if err != nil {
 		return nil, nil, fmt.Errorf("keyspace %s: %w", k.Name, err)
 	}
-	suppress := map[*rules.Rule]*store.Suppress{}
+	kept := map[*rules.Rule]memory{}
+	cooling, values := 0, 0
 	for _, r := range k.Rules {
+		m := memory{}
 		if r.Suppress != nil {
-			suppress[r] = layout.Suppress(len(suppress))
+			m.suppress = layout.Suppress(cooling)
+			cooling++
 		}
+		if r.NewValue != nil {
+			m.value = layout.NewValue(values)
+			values++
+		}
+		kept[r] = m
 	}
 	s := &space{plan: k, layout: layout, keys: store.New(layout, store.Options{MemoryHint: o.MemoryHint}), readings: make([]window.Reading, len(k.Reads))}
-	return s, suppress, nil
+	return s, kept, nil
 }
 
 // newStreams returns the streams of a keyspace, in its order.
@@ -248,8 +267,8 @@ func newRead(st *stream, p *rules.Read) *read {
 	return r
 }
 
-func newRule(r *rules.Rule, index int, of *source, s *stream, suppress *store.Suppress) *rule {
-	c := &rule{Rule: r, index: index, where: r.WhereIndex, of: of, stream: s, suppress: suppress, declared: len(r.Source.Fields)}
+func newRule(r *rules.Rule, index int, of *source, s *stream, m memory) *rule {
+	c := &rule{Rule: r, index: index, where: r.WhereIndex, of: of, stream: s, suppress: m.suppress, value: m.value, declared: len(r.Source.Fields), says: r.Trigger()}
 	if r.EvidenceIndex >= 0 {
 		c.evidence = s.evidence[r.EvidenceIndex].ring
 	}

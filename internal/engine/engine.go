@@ -77,6 +77,8 @@ type Engine struct {
 	refused    Admission // why the last record that was, was
 	explaining bool
 	verdicts   []verdict // of the rules, in source.rules
+	tales      []tale    // of the same rules
+	told       tale      // by the trigger of the rule at work
 }
 
 // subBatch is how many records are decoded and looked up before the first is absorbed: enough for cache misses to overlap, few enough for
@@ -119,9 +121,9 @@ func New(plan *rules.Plan, o Options) (*Engine, error) {
 
 func (e *Engine) build() error {
 	streams := map[*rules.Stream]*stream{}
-	suppress := map[*rules.Rule]*store.Suppress{}
+	kept := map[*rules.Rule]memory{}
 	for _, k := range e.plan.Keyspaces {
-		s, cooling, err := newSpace(k, e.options)
+		s, memories, err := newSpace(k, e.options)
 		if err != nil {
 			return err
 		}
@@ -129,9 +131,7 @@ func (e *Engine) build() error {
 		for _, st := range newStreams(s) {
 			streams[st.plan] = st
 		}
-		for r, c := range cooling {
-			suppress[r] = c
-		}
+		maps.Copy(kept, memories)
 	}
 	var all []*rules.Rule
 	var gates []int // of all, in Counts.seen
@@ -149,7 +149,7 @@ func (e *Engine) build() error {
 			maps.Copy(s.results, streams[st].results)
 		}
 		for _, r := range p.Rules {
-			c := newRule(r, len(all), s, streams[r.Stream], suppress[r])
+			c := newRule(r, len(all), s, streams[r.Stream], kept[r])
 			c.stream.rules = append(c.stream.rules, c)
 			gates = append(gates, c.stream.gate(c.WhereIndex, &seen))
 			s.rules = append(s.rules, c)

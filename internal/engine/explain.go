@@ -51,7 +51,8 @@ type RuleExplanation struct {
 	Key       []alerts.Named   // group_by in the rule's order; a field may be missing
 	Where     *expr.Node       // nil: none
 	Features  []alerts.Feature // in the rule's order; nil when they were not read
-	Condition *expr.Node       // nil when it was not evaluated
+	Trigger   string           // what new_value made of the event; empty: it did not see it, or the rule has another trigger
+	Condition *expr.Node       // nil when it was not evaluated, or the rule has none beside its trigger
 	Exception string           // the one that silenced; empty: none
 	Held      int              // Suppressed: how many were held back so far, this one included. Fired: how many since the alert before
 	Until     event.Time       // Suppressed: the end of the cool-down
@@ -60,7 +61,7 @@ type RuleExplanation struct {
 // Explain steps one record as Step does, also into out unless that is nil, and tells what became of it in each rule of its source.
 func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
 	x := &Explanation{Topic: e.plan.Topic, Partition: e.options.Partition, Offset: r.Offset, Watermark: e.watermark}
-	e.explaining, e.verdicts, e.refused = true, e.verdicts[:0], Admitted
+	e.explaining, e.verdicts, e.tales, e.refused = true, e.verdicts[:0], e.tales[:0], Admitted
 	defer func() { e.explaining = false }()
 	if err := e.Step(&ingest.Batch{Topic: e.plan.Topic, Partition: e.options.Partition, Records: []ingest.Record{*r}, Next: r.Offset + 1}, out); err != nil {
 		return nil, err
@@ -92,13 +93,13 @@ func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
 	}
 	e.row = x.Row
 	for i, v := range e.verdicts {
-		x.Rules = append(x.Rules, e.explain(s.rules[i], v))
+		x.Rules = append(x.Rules, e.explain(s.rules[i], v, e.tales[i]))
 	}
 	return x, nil
 }
 
 // explain tells about one rule for the present event.
-func (e *Engine) explain(r *rule, v verdict) RuleExplanation {
+func (e *Engine) explain(r *rule, v verdict, t tale) RuleExplanation {
 	x := RuleExplanation{Rule: r.Rule, Outcome: v.outcome, Row: e.row, Key: e.named(nil, r.Source.Fields, r.GroupBy), Held: v.held, Until: event.NoTime}
 	if r.Where != nil {
 		n := r.Where.Explain(e.row)
@@ -116,6 +117,9 @@ func (e *Engine) explain(r *rule, v verdict) RuleExplanation {
 		x.Exception = r.Exceptions[v.exception].Name
 	case Suppressed:
 		x.Until = r.suppress.Until(&r.stream.ctx, e.by(r), e.at)
+	}
+	if x.Trigger = t.text; t.short || r.Always() {
+		return x
 	}
 	n := r.Condition.Explain(e.row)
 	x.Condition = &n

@@ -63,7 +63,7 @@ func newFiling(all []*rule) *filing {
 	words := (len(all) + 63) / 64
 	f := &filing{rest: make([]uint64, words), chosen: make([]uint64, words)}
 	for _, r := range all {
-		bounds := r.Condition.Bounds()
+		bounds := r.bounds()
 		// A feature says more about a key than a field of one event, as long as nothing else is known.
 		slices.SortStableFunc(bounds, func(a, b expr.Bound) int {
 			return cmp.Compare(bit(int(a.Slot) < r.declared), bit(int(b.Slot) < r.declared))
@@ -72,6 +72,14 @@ func newFiling(all []*rule) *filing {
 	}
 	f.file()
 	return f
+}
+
+// bounds returns the limits under which a rule may be filed: none when it has to see every event.
+func (r *rule) bounds() []expr.Bound {
+	if r.value != nil {
+		return nil
+	}
+	return r.Condition.Bounds()
 }
 
 func bit(b bool) int {

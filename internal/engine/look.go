@@ -28,6 +28,8 @@ type RuleLook struct {
 	Features  []alerts.Feature // in the rule's order, as an event at Look.At would find them before it is absorbed
 	CoolDowns []store.CoolDown
 	Evidence  []alerts.Seen // events that the rule's next alert may name
+	Values    int           // that a rule with new_value remembers
+	Since     event.Time    // when it began to learn about the key; NoTime: it has not, or it has forgotten all
 }
 
 // space returns the keyspace of a name, or nil.
@@ -88,7 +90,10 @@ func (e *Engine) Look(keyspace string, context []byte) (*Look, error) {
 
 // look tells about one rule.
 func (e *Engine) look(r *rule, x *store.Ctx, at event.Time) RuleLook {
-	l := RuleLook{Rule: r.Rule}
+	l := RuleLook{Rule: r.Rule, Since: event.NoTime}
+	if r.value != nil {
+		l.Values, l.Since = r.value.Values(x, at)
+	}
 	for i, f := range r.Features {
 		values := make([]event.Value, len(f.Read.Results))
 		reading := r.reads[i].cell.Read(x, f.Read.Query(), at, values)

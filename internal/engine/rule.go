@@ -41,6 +41,14 @@ func (e *Engine) evaluate(r *rule) verdict {
 	if st.state != open || r.where >= 0 && !st.ok[r.where] {
 		return verdict{outcome: r.unseen()}
 	}
+	if r.value != nil {
+		return e.show(r)
+	}
+	return e.judge(r)
+}
+
+// judge takes the event through the rule's condition, and all that comes behind it.
+func (e *Engine) judge(r *rule) verdict {
 	switch e.truth(r.condition) {
 	case expr.False:
 		return verdict{outcome: NotFired}
@@ -113,6 +121,7 @@ func (e *Engine) by(r *rule) uint64 {
 // conclude notes a verdict for an explanation.
 func (e *Engine) conclude(v verdict) {
 	if e.explaining {
-		e.verdicts = append(e.verdicts, v)
+		e.verdicts, e.tales = append(e.verdicts, v), append(e.tales, e.told)
+		e.told = tale{}
 	}
 }

@@ -43,6 +43,7 @@ const (
 	partDedupe
 	partSuppress
 	partEvidence
+	partNewValue
 )
 
 // partOf names a part across keyspaces.
@@ -67,6 +68,9 @@ func parts(plan *rules.Plan, each func(part uint64)) {
 		for _, r := range k.Rules {
 			if r.Suppress != nil {
 				each(partOf(k, partSuppress, r.Suppress.Identity))
+			}
+			if r.NewValue != nil {
+				each(partOf(k, partNewValue, r.NewValue.Identity))
 			}
 		}
 	}

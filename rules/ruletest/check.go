@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"insolite/internal/diag"
+	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/rules"
 )
@@ -55,7 +57,15 @@ func (c *checker) check() []diag.Problem {
 
 // unexpected tells of an alert that no expectation is for.
 func (c *checker) unexpected(a *raised) {
-	c.errorf(a.step.Position, "event %d raises an alert that is not expected: %q, because %s", a.step.Event, c.summary(a), leaves(a.rule.Condition))
+	c.errorf(a.step.Position, "event %d raises an alert that is not expected: %q, because %s", a.step.Event, c.summary(a), cause(a.rule))
+}
+
+// cause tells what made a rule fire.
+func cause(x *engine.RuleExplanation) string {
+	if x.Condition == nil {
+		return x.Trigger
+	}
+	return strings.TrimPrefix(x.Trigger+", and "+leaves(x.Condition), ", and ")
 }
 
 // missing tells of an alert that did not come.

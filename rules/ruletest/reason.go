@@ -29,6 +29,12 @@ func (c *checker) reason(r *raised) string {
 		return "a field of group_by is missing: " + missing(x.Key)
 	case engine.Duplicate:
 		return "the event is a duplicate, its id was seen before"
+	case engine.NotFired, engine.InsufficientData, engine.MissingField:
+		if x.Condition == nil {
+			return x.Trigger
+		}
+	}
+	switch x.Outcome {
 	case engine.NotFired:
 		return fmt.Sprintf("the condition is false: %s, as %s", c.rule.Condition.Text(), leaves(x.Condition))
 	case engine.InsufficientData, engine.MissingField:
