@@ -23,6 +23,8 @@ const (
 	devices       = 4 // at which many-devices alerts
 	nightEnd      = 5 // o'clock in Paris
 	nightLogins   = 5 // log-ins before a first one at night is news
+
+	learning = 14 * 24 * time.Hour // before a device is news
 )
 
 // logins knows who works at night and how often each has logged in, and so what first-login-at-night has to say.
@@ -32,6 +34,7 @@ type logins struct {
 	succeeded []uint16     // by key, saturating
 	nights    []uint16     // by key, saturating
 	failed    []event.Time // by key: the last time
+	watched   []event.Time // by key: the first log-in
 }
 
 func newLogins(g *Generator) (script, error) {
@@ -40,9 +43,9 @@ func newLogins(g *Generator) (script, error) {
 		return nil, fmt.Errorf("load the time zone: %w; install tzdata", err)
 	}
 	n := g.options.Keys
-	s := &logins{Generator: g, zone: zone, succeeded: make([]uint16, n), nights: make([]uint16, n), failed: make([]event.Time, n)}
+	s := &logins{Generator: g, zone: zone, succeeded: make([]uint16, n), nights: make([]uint16, n), failed: make([]event.Time, n), watched: make([]event.Time, n)}
 	for i := range s.failed {
-		s.failed[i] = event.NoTime
+		s.failed[i], s.watched[i] = event.NoTime, event.NoTime
 	}
 	return s, nil
 }
@@ -99,6 +102,9 @@ func (s *logins) succeed(e *Event, k int, device uint64, c city) {
 	s.seen(k, e)
 	if !e.counts() {
 		return
+	}
+	if s.watched[k] == event.NoTime {
+		s.watched[k] = e.At
 	}
 	if s.night(e.At) {
 		if s.nights[k] == 0 && s.succeeded[k] >= nightLogins {
@@ -172,8 +178,11 @@ func (s *logins) act(p plan, e *Event) {
 			device = uint64(p.other + p.step)
 		}
 		s.succeed(e, p.key, device, home)
-		if p.step == devices-1 {
+		switch {
+		case p.step == devices-1:
 			e.Label = "many-devices"
+		case p.step == 2 && s.watched[p.key] != event.NoTime && e.At >= s.watched[p.key].Add(learning):
+			e.Label = "new-device"
 		}
 	}
 }

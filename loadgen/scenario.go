@@ -42,7 +42,7 @@ func scenarios() []entry {
 		{Scenario{"payments", "Card payments of 14 fields with five kinds of fraud: large amounts, bursts, tried cards, two places at once, many countries.", []string{"payments"},
 			[]string{"amount-far-above-usual", "many-payments-in-minutes", "card-testing", "card-in-two-places", "three-countries-in-a-day"}, 10_000, 3, time.Minute}, newPayments},
 		{Scenario{"logins", "Log-ins that succeed or fail: guessed passwords from one and from many addresses, travel, nights, devices.", []string{"logins"},
-			[]string{"failed-logins-burst", "failures-from-many-addresses", "impossible-travel", "first-login-at-night", "many-devices"}, 5_000, 4, time.Minute}, newLogins},
+			[]string{"failed-logins-burst", "failures-from-many-addresses", "impossible-travel", "first-login-at-night", "many-devices", "new-device"}, 5_000, 4, time.Minute}, newLogins},
 		{Scenario{"sensors", "Temperatures every five minutes: stuck, jumping, drifting and silent sensors, and broken batteries.", []string{"readings"},
 			[]string{"sensor-stuck", "sensor-spike", "sensor-drift", "sensor-was-silent", "battery-drains"}, 500, 288, 5 * time.Minute}, newSensors},
 	}
