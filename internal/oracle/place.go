@@ -24,7 +24,8 @@ type place struct {
 }
 
 // way returns where the events of a rule come, one after the other: the keys of its features whose events are together in the source's own task,
-// the other ones by name, each behind a stage, and the rule's own last, which is behind a stage if one of the others is.
+// the other ones by name, each behind a stage, and the rule's own last, which is behind a stage if one of the others is, or if the rule has suppress
+// beside features of other keys.
 func (j *Job) way(r *Rule) []place {
 	var here, away []string
 	for i := range r.Features {
@@ -39,7 +40,8 @@ func (j *Job) way(r *Rule) []place {
 	}
 	slices.Sort(here)
 	slices.Sort(away)
-	if own := spaceOf(r.GroupBy); len(away) == 0 && j.together(r, own) {
+	others := slices.ContainsFunc(r.Features, func(f Feature) bool { return len(f.By) > 0 })
+	if own := spaceOf(r.GroupBy); len(away) == 0 && j.together(r, own) && (r.Suppress == nil || !others) {
 		here = append(here, own)
 	} else {
 		away = append(away, own)
