@@ -3,6 +3,8 @@ package engine_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +25,12 @@ const (
 	seedParts  = 4  // compared side by side
 	perCell    = 50 // findings that every cell of the table must have
 )
+
+// The evaluator makes much that is gone at once.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // load makes a set of an evaluator's job.
 func load(t testing.TB, j oracle.Job) *rules.Set {
@@ -205,18 +213,20 @@ func differ(t testing.TB, j oracle.Job, lines []string, o oracle.Options) (strin
 	return "", want
 }
 
-// Engine and brute-force evaluator agree on every alert, every value in it and every count.
+// Engine and brute-force evaluator agree on every alert, every value in it and every count; and whatever is written, evicted, loaded, expired,
+// reloaded or lost between two steps, of the topics' tasks and those of stages, the alerts are the same bytes.
 func TestEngineAgreesWithTheEvaluator(t *testing.T) {
-	all := oracle.Cells{}
+	all, happened := oracle.Cells{}, lives{}
 	var lock sync.Mutex
 	t.Run("seeds", func(t *testing.T) {
 		for part := range uint64(seedParts) {
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
 				t.Parallel()
 				for seed := part; seed < comparedSeeds(); seed += seedParts {
-					cells := agree(t, seed)
+					cells, tasks, alerts := agree(t, seed)
 					lock.Lock()
 					all.Add(cells)
+					happened.add(tasks, alerts)
 					lock.Unlock()
 				}
 			})
@@ -230,20 +240,29 @@ func TestEngineAgreesWithTheEvaluator(t *testing.T) {
 	if cell, n := all.Least(); !testing.Short() && n < perCell {
 		t.Errorf("%+v has %d findings, want %d", cell, n, perCell)
 	}
+	happened.check(t)
 }
 
 func comparedSeeds() uint64 { return uint64(testsize.Of(seedsShort, seedsLong)) }
 
 // agree compares on one seed, and shrinks what differs.
-func agree(t *testing.T, seed uint64) oracle.Cells {
+func agree(t *testing.T, seed uint64) (oracle.Cells, []*shelf, []engine.Alert) {
 	j, lines := oracle.Random(seed)
 	difference, result := differ(t, j, lines, oracle.Options{})
 	if difference != "" {
-		j, lines = oracle.Minimize(j, lines, func(j oracle.Job, lines []string) bool { d, _ := differ(t, j, lines, oracle.Options{}); return d != "" })
-		difference, _ = differ(t, j, lines, oracle.Options{})
-		t.Errorf("seed %d: %s\n%s\n%s\n%s", seed, difference, j.ConfigYAML(), j.RulesYAML(), strings.Join(lines, "\n"))
+		report(t, seed, j, lines, func(j oracle.Job, lines []string) string { d, _ := differ(t, j, lines, oracle.Options{}); return d })
 	}
-	return result.Cells
+	difference, tasks, alerts := survive(t, seed, j, lines, "")
+	if difference != "" {
+		report(t, seed, j, lines, func(j oracle.Job, lines []string) string { d, _, _ := survive(t, seed, j, lines, ""); return d })
+	}
+	return result.Cells, tasks, alerts
+}
+
+// report shrinks a job and a log on which something differs, and tells of them.
+func report(t *testing.T, seed uint64, j oracle.Job, lines []string, difference func(oracle.Job, []string) string) {
+	j, lines = oracle.Minimize(j, lines, func(j oracle.Job, lines []string) bool { return difference(j, lines) != "" })
+	t.Fatalf("seed %d: %s\n%s\n%s\n%s", seed, difference(j, lines), j.ConfigYAML(), j.RulesYAML(), strings.Join(lines, "\n"))
 }
 
 // The comparison can fail: each mutation of the definitions makes it so.
@@ -260,6 +279,24 @@ func TestComparisonNoticesOtherDefinitions(t *testing.T) {
 		}
 		if !noticed {
 			t.Errorf("%s: no seed shows it", name)
+		}
+	}
+}
+
+// What restarts must not lose is missed.
+func TestRestartsNoticeLosses(t *testing.T) {
+	for _, mutation := range []string{"watermark", "since", "journal", "a record"} {
+		noticed := false
+		for seed := uint64(0); seed < 60 && !noticed; seed++ {
+			j, lines := oracle.Random(seed)
+			difference, _, _ := survive(t, seed, j, lines, mutation)
+			noticed = difference != ""
+			if noticed {
+				t.Logf("%s: noticed at seed %d", mutation, seed)
+			}
+		}
+		if !noticed {
+			t.Errorf("%s: no seed misses it", mutation)
 		}
 	}
 }

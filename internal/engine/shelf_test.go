@@ -1,9 +1,12 @@
 package engine_test
 
 import (
+	"bytes"
 	"cmp"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"insolite/context/store"
@@ -16,32 +19,46 @@ import (
 
 // shelf is a checkpoint store in memory, and a task that writes to it.
 type shelf struct {
-	t         *testing.T
-	plan      *rules.Plan
-	most      int             // records between two commits
-	idles     bool            // the task says now and then that it is idle
-	all       []ingest.Record // the task's log
-	engine    *engine.Engine
-	blobs     map[string][]byte // by keyspace and key
-	position  event.Position    // Y
-	watermark event.Time
-	upstreams []event.Upstream // of a stage
-	expired   []string
-	random    *rand.Rand
-	loads     int
-	restarts  int
-	removals  int
+	t        *testing.T
+	plans    []*rules.Plan // bundles take turns
+	most     int           // records between two commits
+	calm     int           // at one of so many commits something happens
+	idles    bool          // the task says now and then that it is idle
+	all      []ingest.Record
+	engine   *engine.Engine
+	bundle   event.Offset
+	journal  []event.Position  // where the task of a topic activated its bundles
+	layouts  [][]byte          // that contexts were written by
+	blobs    map[string][]byte // by keyspace and key
+	y        checkpointed
+	expired  []string
+	script   *rand.Rand // what the task does
+	mishaps  *rand.Rand // what happens to its contexts; nil: nothing
+	mutation string     // what a restart loses
+	loads    int
+	restarts int
+	removals int
 }
 
-func newShelf(t *testing.T, plan *rules.Plan, most int, random *rand.Rand) *shelf {
-	s := &shelf{t: t, plan: plan, most: most, blobs: map[string][]byte{}, watermark: event.NoTime, random: random}
+// checkpointed is what a checkpoint says beside the contexts.
+type checkpointed struct {
+	position  event.Position
+	watermark event.Time
+	upstreams []event.Upstream // of a stage
+	bundle    event.Offset
+	since     engine.Since
+}
+
+func newShelf(t *testing.T, plans []*rules.Plan, most int, script *rand.Rand) *shelf {
+	s := &shelf{t: t, plans: plans, most: most, calm: 1, blobs: map[string][]byte{}, y: checkpointed{watermark: event.NoTime}, script: script}
 	s.start()
-	s.upstreams = slices.Clone(s.engine.Upstreams())
+	s.y.upstreams = slices.Clone(s.engine.Upstreams())
 	return s
 }
 
+// start makes the engine as of the checkpoint.
 func (s *shelf) start() {
-	e, err := engine.New(s.plan, engine.Options{Files: true, Load: func(k *rules.Keyspace, keys, blobs [][]byte) error {
+	e, err := engine.New(s.plan(s.y.bundle), engine.Options{Files: true, Since: s.y.since, Bundle: s.y.bundle, Load: func(k *rules.Keyspace, keys, blobs [][]byte) error {
 		for i, key := range keys {
 			if blobs[i] = s.blobs[k.Name+"\x00"+string(key)]; blobs[i] != nil {
 				s.loads++
@@ -52,7 +69,47 @@ func (s *shelf) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.engine = e
+	for _, l := range s.layouts {
+		if err := e.RememberLayout(l); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.engine, s.bundle = e, s.y.bundle
+	s.remember()
+}
+
+func (s *shelf) plan(bundle event.Offset) *rules.Plan { return s.plans[int(bundle)%len(s.plans)] }
+
+// remember keeps the layouts by which contexts may be written from now on.
+func (s *shelf) remember() {
+	for _, k := range s.engine.Keyspaces() {
+		s.layouts = append(s.layouts, k.Contexts.Layout().Describe())
+	}
+	slices.SortFunc(s.layouts, bytes.Compare)
+	s.layouts = slices.CompactFunc(s.layouts, bytes.Equal)
+}
+
+// activate puts another bundle in force. Out is nil in a replay.
+func (s *shelf) activate(bundle event.Offset, out *engine.Output) {
+	if out != nil {
+		s.engine.Leave(out, bundle)
+	}
+	e, err := s.engine.Switch(s.plan(bundle), bundle)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.engine, s.bundle = e, bundle
+	s.remember()
+}
+
+// reload lets the next bundle follow, at a place of the journal.
+func (s *shelf) reload(out *engine.Output) {
+	at := s.engine.Position()
+	if out != nil {
+		s.journal = append(s.journal, at)
+	}
+	s.activate(s.bundle+1, out)
+	s.engine.Restore(event.Position{Offset: at.Offset, Step: at.Step + 1}, s.engine.Watermark())
 }
 
 // from returns the log from an offset on.
@@ -61,17 +118,49 @@ func (s *shelf) from(o event.Offset) []ingest.Record {
 	return s.all[i:]
 }
 
-// step steps some of the records that are left, as between two commits, and then does something to the contexts.
+// follow activates the bundle that the first frame names, and returns those that can be stepped with it.
+func (s *shelf) follow(frames []ingest.Record, out *engine.Output) []ingest.Record {
+	for i := range frames {
+		bundle, err := engine.FrameBundle(frames[i].Value)
+		switch {
+		case err != nil:
+			s.t.Fatal(err)
+		case bundle <= s.bundle:
+		case i > 0:
+			return frames[:i]
+		default:
+			s.activate(bundle, out)
+		}
+	}
+	return frames
+}
+
+// step steps some of the records that are left, as between two commits, and then something may happen to the contexts.
 func (s *shelf) step(out *engine.Output) {
 	rest := s.from(s.engine.Position().Offset)
-	n := min(len(rest), 1+s.random.IntN(s.most))
-	if n > 0 {
-		if err := s.engine.Step(&ingest.Batch{Records: rest[:n], Next: rest[n-1].Offset + 1}, out); err != nil {
+	rest = rest[:min(len(rest), 1+s.script.IntN(s.most))]
+	if s.hop() > 0 {
+		rest = s.follow(rest, out)
+	}
+	if n := len(rest); n > 0 {
+		if err := s.engine.Step(&ingest.Batch{Records: rest, Next: rest[n-1].Offset + 1}, out); err != nil {
 			s.t.Fatal(err)
 		}
 		s.engine.Cut(out)
 	}
-	switch s.random.IntN(7) {
+	if s.mishaps != nil {
+		s.mishap()
+	}
+	if s.script.IntN(4) == 0 {
+		s.engine.Mark(out, s.idles && s.script.IntN(2) == 0)
+	}
+	if s.script.IntN(8*s.calm) == 0 && s.hop() == 0 {
+		s.reload(out)
+	}
+}
+
+func (s *shelf) mishap() {
+	switch s.mishaps.IntN(7 * s.calm) {
 	case 0:
 		s.sweep()
 	case 1:
@@ -83,15 +172,12 @@ func (s *shelf) step(out *engine.Output) {
 	case 4:
 		s.restart()
 	}
-	if s.random.IntN(4) == 0 {
-		s.engine.Mark(out, s.idles && s.random.IntN(2) == 0)
-	}
 }
 
 // sweep writes every dirty context, and Y.
 func (s *shelf) sweep() {
 	s.write(1, 0)
-	s.position, s.watermark, s.upstreams = s.engine.Position(), s.engine.Watermark(), slices.Clone(s.engine.Upstreams())
+	s.y = checkpointed{s.engine.Position(), s.engine.Watermark(), slices.Clone(s.engine.Upstreams()), s.bundle, maps.Clone(s.engine.Since())}
 	for _, key := range s.expired {
 		delete(s.blobs, key)
 	}
@@ -102,13 +188,13 @@ func (s *shelf) sweep() {
 func (s *shelf) write(share, evict float64) {
 	for _, k := range s.engine.Keyspaces() {
 		for h := range k.Contexts.Dirty {
-			if s.random.Float64() < share {
+			if s.mishaps.Float64() < share {
 				s.put(k, h)
 			}
 		}
 		handles := slices.Collect(k.Contexts.All)
 		for _, h := range handles {
-			if !k.Contexts.IsDirty(h) && s.random.Float64() < evict {
+			if !k.Contexts.IsDirty(h) && s.mishaps.Float64() < evict {
 				k.Contexts.Evict(h)
 			}
 		}
@@ -137,16 +223,44 @@ func (s *shelf) expire() {
 // restart loses the memory, and comes back from the checkpoint.
 func (s *shelf) restart() {
 	at := s.engine.Position()
+	if s.mutation == "since" {
+		s.y.since = nil
+	}
 	s.start()
 	s.restarts++
-	s.engine.Restore(s.position, s.watermark)
-	s.engine.RestoreUpstreams(s.upstreams)
-	for rest := s.from(s.position.Offset); len(rest) > 0 && rest[0].Offset < at.Offset; {
-		n := min(len(rest)-len(s.from(at.Offset)), 1+s.random.IntN(100))
-		if err := s.engine.Replay(&ingest.Batch{Records: rest[:n], Next: rest[n-1].Offset + 1}); err != nil {
+	if s.mutation == "watermark" {
+		s.y.watermark = event.NoTime
+	}
+	s.engine.Restore(s.y.position, s.y.watermark)
+	s.engine.RestoreUpstreams(s.y.upstreams)
+	journal := slices.DeleteFunc(slices.Clone(s.journal), func(p event.Position) bool { return p.Before(s.y.position) })
+	for s.engine.Position().Before(at) {
+		now, to := s.engine.Position(), at.Offset
+		if len(journal) > 0 {
+			to = journal[0].Offset
+		}
+		if now.Offset == to {
+			if s.reload(nil); s.mutation == "journal" {
+				s.activate(s.bundle+1, nil) // other rules than those that were in force
+			}
+			journal = journal[1:]
+			continue
+		}
+		rest := s.from(now.Offset)
+		rest = rest[:min(len(rest)-len(s.from(to)), 1+s.mishaps.IntN(100))]
+		if s.mutation == "a record" && len(rest) > 1 {
+			rest = rest[1:]
+		}
+		if s.hop() > 0 {
+			rest = s.follow(rest, nil)
+		}
+		next := to
+		if len(rest) > 0 {
+			next = rest[len(rest)-1].Offset + 1
+		}
+		if err := s.engine.Replay(&ingest.Batch{Records: rest, Next: next}); err != nil {
 			s.t.Fatal(err)
 		}
-		rest = rest[n:]
 	}
 	if s.engine.Position() != at {
 		s.t.Fatalf("after replay the task is at %v, was at %v", s.engine.Position(), at)
@@ -158,28 +272,60 @@ func (s *shelf) done() bool { return len(s.from(s.engine.Position().Offset)) == 
 
 // hop is how many topics the task's events came through.
 func (s *shelf) hop() int {
-	if s.plan.Stage == nil {
+	if s.plans[0].Stage == nil {
 		return 0
 	}
-	return s.plan.Stage.Hop
+	return s.plans[0].Stage.Hop
 }
 
-// shelves runs the tasks of a set, and returns them and all alerts in the order in which one process tells them. Each task goes its own pace,
-// unless some stage is sent to by several: there what comes first would be another event than in one process. Then each event comes everywhere
-// before the next one.
-func shelves(t *testing.T, j oracle.Job, set *rules.Set, lines []string, random *rand.Rand) ([]*shelf, *engine.Output) {
-	inStep := slices.ContainsFunc(set.Plans, func(p *rules.Plan) bool { return p.Stage != nil && len(p.Stage.Upstreams) > 1 })
-	all, logs := []*shelf{}, map[string]*shelf{}
-	for _, p := range set.Plans {
-		most := 60
-		if p.Stage != nil {
-			most = 3 // frames
+// guest is the id of a rule that comes and goes.
+const guest = "guest"
+
+// withGuest returns the job with one more rule, which needs the events that one of the others needs, at the same places and for as long, and keeps
+// other things of them. So it changes nothing of what the others find.
+func withGuest(j oracle.Job, random *rand.Rand) oracle.Job {
+	r := j.Rules[random.IntN(len(j.Rules))]
+	features := slices.Clone(r.Features)
+	for i := range features {
+		f := &features[i]
+		f.Exact = false
+		for k := range r.Features { // another one of that key has its window
+			if x := &r.Features[(i+1+k)%len(features)]; x.Source == f.Source && slices.Equal(x.By, f.By) {
+				f.Window = x.Window
+				break
+			}
 		}
-		s := newShelf(t, p, most, random)
-		s.idles = !inStep
+	}
+	name := strings.Join(append([]string{"f0"}, features[0].Fields[:min(1, len(features[0].Fields))]...), ".")
+	r.ID, r.Exceptions, r.Features, r.Condition = guest, nil, features, oracle.Op("has", oracle.Ref(name))
+	j.Rules = append(slices.Clone(j.Rules), r)
+	return j
+}
+
+// fate is what becomes of the tasks of a job.
+type fate struct {
+	seed     uint64     // of what they do
+	mishaps  *rand.Rand // what happens to their contexts; nil: nothing
+	mutation string     // what restarts lose; empty: nothing
+}
+
+// shelves runs the tasks of two sets between which bundles take turns, and returns them and all alerts in the order in which one process tells
+// them. Each task goes its own pace, unless some stage is sent to by several: there what comes first would be another event than in one process.
+// Then each event comes everywhere before the next one.
+func shelves(t *testing.T, j oracle.Job, sets [2]*rules.Set, lines []string, f fate) ([]*shelf, []engine.Alert) {
+	inStep := slices.ContainsFunc(sets[0].Plans, func(p *rules.Plan) bool { return p.Stage != nil && len(p.Stage.Upstreams) > 1 })
+	all, logs := []*shelf{}, map[string]*shelf{}
+	for i, p := range sets[0].Plans {
+		s := newShelf(t, []*rules.Plan{p, sets[1].Plan(p.Topic)}, 60, rand.New(rand.NewPCG(f.seed, uint64(i)))) // its own: what stages are told differs
+		s.mishaps, s.mutation = f.mishaps, f.mutation
+		if s.idles = !inStep; inStep {
+			s.calm = 12
+		} else if s.hop() > 0 {
+			s.most = 3 // frames
+		}
 		all, logs[p.Topic] = append(all, s), s
 	}
-	told := make([]engine.Output, len(all))
+	told, turns := make([]engine.Output, len(all)), rand.New(rand.NewPCG(f.seed, 1000))
 	step := func(i int) {
 		all[i].step(&told[i])
 		for _, f := range told[i].Frames {
@@ -195,18 +341,18 @@ func shelves(t *testing.T, j oracle.Job, set *rules.Set, lines []string, random 
 		}
 		s.all = append(s.all, r)
 		for i := 0; inStep && i < len(all); i++ {
-			for ok := true; ok; ok = !all[i].done() {
+			for more := true; more; more = !all[i].done() {
 				step(i)
 			}
 		}
 	}
 	for slices.ContainsFunc(all, func(s *shelf) bool { return !s.done() }) {
-		step(random.IntN(len(all)))
+		step(turns.IntN(len(all)))
 	}
-	out := &engine.Output{}
+	var alerts []engine.Alert
 	for i := range told {
-		out.Alerts = append(out.Alerts, told[i].Alerts...)
+		alerts = append(alerts, told[i].Alerts...)
 	}
-	slices.SortStableFunc(out.Alerts, func(a, b engine.Alert) int { return cmp.Compare(a.Offset, b.Offset) })
-	return all, out
+	slices.SortStableFunc(alerts, func(a, b engine.Alert) int { return cmp.Compare(a.Offset, b.Offset) })
+	return all, alerts
 }
