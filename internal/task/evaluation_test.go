@@ -24,7 +24,8 @@ type evaluation struct {
 	out      engine.Output
 	entries  []journal.Entry
 	excluded map[event.Offset]bool
-	writer   *Task // of dead letters
+	ids      map[string]bool // of a mutation
+	writer   *Task           // of dead letters
 }
 
 func (w *world) plan(n event.Offset) *rules.Plan { return w.plans[int(n)%len(w.plans)] }
@@ -32,7 +33,7 @@ func (w *world) plan(n event.Offset) *rules.Plan { return w.plans[int(n)%len(w.p
 // evaluate steps the log record by record, with the journal's entries at their places.
 func (s *simulation) evaluate() (*evaluation, error) {
 	first := s.journal[0]
-	x := &evaluation{s: s, bundle: first.Bundle, entries: s.journal[1:], excluded: map[event.Offset]bool{}}
+	x := &evaluation{s: s, bundle: first.Bundle, entries: s.journal[1:], excluded: map[event.Offset]bool{}, ids: map[string]bool{}}
 	x.writer = New(Options{App: "app", Topic: s.topic, Partition: s.partition, DeadLettersTopic: "dead", Logger: s.own.log})
 	var err error
 	x.e, err = engine.New(s.plan(first.Bundle), engine.Options{Partition: s.partition, Partitions: s.parts, Bundle: first.Bundle, Targets: (&port{w: s.world}).Targets})
@@ -60,6 +61,10 @@ func (x *evaluation) step(r *ingest.Record, begins event.Offset) error {
 		x.entries = x.entries[1:]
 	}
 	batch := &ingest.Batch{Topic: x.s.topic, Partition: x.s.partition, Records: []ingest.Record{*r}, Next: r.Offset + 1}
+	if x.s.mutation == "closure broken" {
+		batch.Records[0].Value = sharing(x.ids, r.Value)
+		r = &batch.Records[0]
+	}
 	if x.excluded[r.Offset] {
 		if r.Offset >= begins {
 			x.out.DeadLetters = append(x.out.DeadLetters, excludedLetter(r))

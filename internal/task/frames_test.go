@@ -47,8 +47,13 @@ func (w *world) deliver(m *Message) {
 }
 
 // changed are records as the task reads them: those of the log, unless a mutation makes an engine of them that the protocol forbids.
-func (w *world) changed(from, to int) []ingest.Record {
-	records := append([]ingest.Record{}, w.records[from:to]...)
+func (f *feed) changed(log []ingest.Record, from, to int) []ingest.Record {
+	w, records := f.w, append([]ingest.Record{}, log[from:to]...)
+	if w.mutation == "closure broken" {
+		for i := range records {
+			records[i].Value = sharing(f.ids, records[i].Value)
+		}
+	}
 	if w.targets[w.topic] == nil {
 		return records
 	}

@@ -255,18 +255,3 @@ func TestAtLeastOnceRepeatsTheSame(t *testing.T) {
 	seen := all(t, testsize.Of(30, 2000), schedule{steps: simLength, eager: true}, simulate(simPlans(t)))
 	need(t, seen, "warm-up", "repeated output", "crash", "zombie")
 }
-
-// The simulation notices when a part of the protocol is missing.
-func TestMutationsShow(t *testing.T) {
-	plans := simPlans(t)
-	for mutation, first := range map[string]uint64{ // where the search begins: some show in one of a thousand
-		"no fencing": 0, "journal before commit": 0, "read uncommitted": 0, "positions without steps": 0, "no write number": 0,
-		"position of the flip": 115, "watermark of the flip": 1820,
-		"eviction between commits": 0, "warming over memory": 0, "warming late": 0, "warm too early": 0, "warming in a replay": 50,
-	} {
-		t.Run(mutation, func(t *testing.T) {
-			t.Parallel()
-			shows(t, schedule{seed: first, mutation: mutation, steps: simLength}, simulate(plans))
-		})
-	}
-}

@@ -11,29 +11,6 @@ import (
 	"insolite/internal/event"
 )
 
-// mutate does to a live task what the protocol forbids, when the simulation is to show that it notices.
-func (s *simulation) mutate(t *Task) error {
-	switch s.mutation {
-	case "eviction between commits":
-		return t.evict(context.Background())
-	case "warming over memory":
-		return stored(t, func(i int, k engine.Keyspace, c checkpoint.Context) error {
-			if h, ok := k.Contexts.Find(store.Hash(c.Key), c.Key); ok {
-				k.Contexts.Evict(h)
-			}
-			_, err := t.engine.Warm(i, c.Key, c.Blob)
-			return err
-		})
-	case "warming late":
-		return s.warmLate(t)
-	case "warm too early":
-		for id := range t.warm.whole {
-			t.warm.whole[id] = true
-		}
-	}
-	return nil
-}
-
 // read is what was read of the store some time ago.
 type read struct {
 	t         *Task

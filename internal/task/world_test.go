@@ -74,6 +74,7 @@ type world struct {
 	deaths   int
 	bulk     int              // records of a batch, at most; 0: a few
 	newer    map[string]error // what can't be read because a newer version has written it: Journal, Plan
+	aborted  []ingest.Record  // of a mutation: what lies in the gaps
 }
 
 // death is the panic that stands for the end of a process.
@@ -170,6 +171,9 @@ const poison = `{"kill":true,`
 // gap is what control records and aborted transactions leave.
 func (w *world) gap() {
 	if w.script.IntN(10) == 0 {
+		if w.mutation == "aborted records are read" {
+			w.aborted = append(w.aborted, ingest.Record{Offset: w.end, Timestamp: event.Time(w.now.UnixNano()), Value: []byte(w.value())})
+		}
 		w.end += event.Offset(1 + w.script.IntN(3))
 	}
 }
@@ -260,6 +264,13 @@ func (p *port) Commit(_ context.Context, next event.Offset, metadata string) err
 	if p.w.chance("commit failed", 0.05) {
 		return errFault // not carried out
 	}
+	if p.w.mutation == "a failed commit is believed" && p.w.chance("commit failed", 0.05) {
+		p.pending, p.entries, p.frames = nil, nil, nil
+		return nil
+	}
+	if p.w.mutation == "no offsets without records" && len(p.pending)+len(p.entries)+len(p.frames) == 0 { // as sarama before v1.61.1
+		return nil
+	}
 	if p.w.mutation == "positions without steps" {
 		c, err := journal.ParseCommit(metadata)
 		if err != nil {
@@ -300,7 +311,7 @@ func (p *port) OffsetAt(_ context.Context, t event.Time) (event.Offset, error) {
 }
 
 func (p *port) Open(_ context.Context, from event.Offset) (Feed, error) {
-	return &feed{w: p.w, next: from}, nil
+	return &feed{w: p.w, next: from, ids: map[string]bool{}}, nil
 }
 
 func (p *port) Trim(_ context.Context, before event.Offset) error {
@@ -326,6 +337,7 @@ func (p *port) Plan(_ context.Context, number event.Offset) (*rules.Plan, error)
 type feed struct {
 	w    *world
 	next event.Offset
+	ids  map[string]bool // of a mutation
 }
 
 func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error) {
@@ -338,18 +350,19 @@ func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error)
 	if f.next < f.w.earliest {
 		return nil, errors.New("the offset is not in the log")
 	}
-	at, _ := slices.BinarySearchFunc(f.w.records, f.next, func(r ingest.Record, o event.Offset) int { return int(r.Offset - o) })
-	n := min(len(f.w.records)-at, 1+f.w.rand.IntN(max(7, f.w.bulk)))
+	log := f.w.log()
+	at, _ := slices.BinarySearchFunc(log, f.next, func(r ingest.Record, o event.Offset) int { return int(r.Offset - o) })
+	n := min(len(log)-at, 1+f.w.rand.IntN(max(7, f.w.bulk)))
 	if f.w.rand.IntN(4) == 0 {
 		n = 0
 	}
 	end := f.next
 	switch {
-	case at+n < len(f.w.records):
+	case at+n < len(log):
 		if n > 0 {
-			end = f.w.records[at+n-1].Offset + 1
+			end = log[at+n-1].Offset + 1
 			if f.w.rand.IntN(2) == 0 {
-				end = f.w.records[at+n].Offset // the gap belongs to the batch
+				end = log[at+n].Offset // the gap belongs to the batch
 			}
 		}
 	default:
@@ -358,7 +371,7 @@ func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error)
 	if end == f.next {
 		return nil, nil
 	}
-	b := &ingest.Batch{Topic: f.w.topic, Partition: f.w.partition, Records: f.w.changed(at, at+n), Next: end}
+	b := &ingest.Batch{Topic: f.w.topic, Partition: f.w.partition, Records: f.changed(log, at, at+n), Next: end}
 	f.next = end
 	return b, nil
 }
