@@ -38,6 +38,7 @@ func KeyspaceIDOf(name string) KeyspaceID { return KeyspaceID(xxh3.HashString(na
 type Context struct {
 	Key      []byte
 	Position event.Position // up to which the log has been applied to it
+	Deadline event.Time     // as it was written
 	Blob     []byte         // empty: expired, which equals empty, but has seen the log up to Position
 }
 
@@ -46,7 +47,13 @@ type Item struct {
 	Keyspace KeyspaceID
 	Key      []byte
 	Position event.Position
-	Blob     []byte // empty: expired
+	Deadline event.Time // the least instant at which something that waits in the context is due; event.Never: nothing waits
+	Blob     []byte     // empty: expired, so that nothing waits
+}
+
+// Pending returns the deadline by which the context is found when it is due, if it has one.
+func (a *Item) Pending() (deadline event.Time, ok bool) {
+	return a.Deadline, a.Deadline != event.Never && len(a.Blob) > 0
 }
 
 // Compare orders items by keyspace, then key.
@@ -55,6 +62,21 @@ func (a *Item) Compare(b *Item) int {
 		return c
 	}
 	return bytes.Compare(a.Key, b.Key)
+}
+
+// Timer is a place in the index of deadlines: that of the context with this deadline and key, if there is one. Places are ordered by deadline,
+// then key.
+type Timer struct {
+	Deadline event.Time
+	Key      []byte
+}
+
+// FirstTimer is the first place in the index.
+var FirstTimer = Timer{Deadline: event.NoTime}
+
+// Compare orders timers by deadline, then key.
+func (a Timer) Compare(b Timer) int {
+	return cmp.Or(cmp.Compare(a.Deadline, b.Deadline), bytes.Compare(a.Key, b.Key))
 }
 
 // Cursor is where a scan in parts stands. Its bytes are the store's own; nil: the beginning, and the end.
@@ -103,7 +125,8 @@ type Task interface {
 	Layouts(ctx context.Context) (map[uint64][]byte, error)
 
 	// Write writes a chunk: all of it or, in a crash or with an error, possibly none. An item whose context is stored at a later position
-	// is left out. The keys of a chunk differ.
+	// is left out. The keys of a chunk differ. With each context, and as one with it, its entry in the index of deadlines is written: there is
+	// one if it has a deadline, and none else.
 	Write(ctx context.Context, chunk []Item) error
 
 	// Flip sets the meta if the stored Y is the one that the handle knows, and returns when it and everything written before are durable.
@@ -122,6 +145,12 @@ type Task interface {
 	// seen exactly once, one that is new meanwhile at most once. The callback may not use the handle.
 	ScanFrom(ctx context.Context, keyspace KeyspaceID, from Cursor, each func(c Context) error) (Cursor, error)
 
+	// Due calls each, the first in the index first, for the contexts that stand there from a place on and have a deadline before an instant,
+	// whole as Load does: for up to max of them, and fewer when they are large. It returns the place behind them, which is that of the next
+	// context, whatever its deadline; Deadline is event.Never when there is none. Entries that name no context any more are passed over, and
+	// removed. The callback may not use the handle.
+	Due(ctx context.Context, keyspace KeyspaceID, from Timer, before event.Time, max int, each func(c Context) error) (next Timer, err error)
+
 	// Note returns what the newest SetNote has set, or nil.
 	Note(ctx context.Context) ([]byte, error)
 
@@ -129,6 +158,6 @@ type Task interface {
 	// kept.
 	SetNote(ctx context.Context, note []byte) error
 
-	// Drop forgets all contexts, layouts, the meta and the note. The handle stays the owner.
+	// Drop forgets all contexts with their index, layouts, the meta and the note. The handle stays the owner.
 	Drop(ctx context.Context) error
 }

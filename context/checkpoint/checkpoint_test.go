@@ -86,38 +86,78 @@ func FuzzMeta(f *testing.F) {
 	})
 }
 
+// What this version wrote once is read, and written the same; a context in which nothing waits in the version before, which knows no deadlines.
+func TestGoldenValue(t *testing.T) {
+	for path, deadlines := range map[string][]event.Time{"testdata/value-1.hex": {event.Never}, "testdata/value-2.hex": {4, -1}} {
+		var now [][]byte
+		for _, d := range deadlines {
+			it := Item{Keyspace: 1, Key: []byte("key"), Position: event.Position{Offset: 2, Step: 3}, Deadline: d, Blob: []byte("blob")}
+			now = append(now, AppendValue([]byte("before"), &it)[6:])
+		}
+		for i, kept := range golden.Same(t, path, now...) {
+			want := Context{[]byte("key"), event.Position{Offset: 2, Step: 3}, deadlines[i], []byte("blob")}
+			if got, err := ParseValue(1, []byte("key"), kept); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: got %+v, %v, want %+v", path, got, err, want)
+			}
+		}
+	}
+}
+
 func TestValue(t *testing.T) {
-	it := Item{Keyspace: 1, Key: []byte("key"), Position: event.Position{Offset: 2, Step: 3}, Blob: []byte("blob")}
-	v := golden.Same(t, "testdata/value-1.hex", AppendValue([]byte("before"), &it)[6:])[0]
-	if len(v) != ValueLen(&it) {
-		t.Errorf("%d bytes, want %d", ValueLen(&it), len(v))
+	for _, deadline := range []event.Time{event.Never, event.NoTime, -1, 0, 1 << 40} {
+		for _, blob := range []string{"", "b", "some bytes"} {
+			it := Item{Keyspace: 1, Key: []byte("key"), Position: event.Position{Offset: 2, Step: 3}, Deadline: deadline, Blob: []byte(blob)}
+			v := AppendValue(nil, &it)
+			if len(v) != ValueLen(&it) {
+				t.Errorf("%d bytes, want %d", len(v), ValueLen(&it))
+			}
+			if blob == "" {
+				it.Deadline = event.Never // nothing waits
+			}
+			got, err := ParseValue(1, []byte("key"), v)
+			if want := (Context{it.Key, it.Position, it.Deadline, it.Blob}); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, %v, want %+v", got, err, want)
+			}
+			if p, d := ValuePosition(v), ValueDeadline(v); p != it.Position || d != it.Deadline {
+				t.Errorf("unchecked: %v, %d", p, d)
+			}
+			refuseValue(t, v)
+		}
 	}
-	p, blob, err := ParseValue(1, []byte("key"), v)
-	if err != nil || p != it.Position || string(blob) != "blob" {
-		t.Errorf("got %s, %q, %v", p, blob, err)
-	}
+}
+
+// refuseValue tries what a value's bytes may become.
+func refuseValue(t *testing.T, v []byte) {
 	for i := range 8 * len(v) {
 		torn := bytes.Clone(v)
 		torn[i/8] ^= 1 << (i % 8)
-		if _, _, err := ParseValue(1, []byte("key"), torn); !errors.Is(err, errTorn) {
+		if _, err := ParseValue(1, []byte("key"), torn); !errors.Is(err, errTorn) {
 			t.Fatalf("bit %d turned: %v", i, err)
 		}
 	}
 	for n := range len(v) {
-		if _, _, err := ParseValue(1, []byte("key"), v[:n]); err == nil {
+		if _, err := ParseValue(1, []byte("key"), v[:n]); err == nil {
 			t.Errorf("cut to %d bytes: accepted", n)
 		}
+		ValuePosition(v[:n])
+		ValueDeadline(v[:n])
 	}
-	if _, _, err := ParseValue(1, []byte("yek"), v); !errors.Is(err, errTorn) {
+	if _, err := ParseValue(1, []byte("yek"), v); !errors.Is(err, errTorn) {
 		t.Errorf("under another key: %v", err)
 	}
-	if _, _, err := ParseValue(2, []byte("key"), v); !errors.Is(err, errTorn) {
+	if _, err := ParseValue(2, []byte("key"), v); !errors.Is(err, errTorn) {
 		t.Errorf("in another keyspace: %v", err)
 	}
-	newer := append([]byte{valueVersion + 1}, v[1:len(v)-8]...)
-	newer = le.AppendUint64(newer, checksum(1, []byte("key"), newer))
-	if _, _, err := ParseValue(1, []byte("key"), newer); !errors.Is(err, ErrNewer) {
+	sealed := func(body []byte) []byte { return le.AppendUint64(body, checksum(1, []byte("key"), body)) }
+	if _, err := ParseValue(1, []byte("key"), sealed(append([]byte{valueVersion + 1}, v[1:len(v)-8]...))); !errors.Is(err, ErrNewer) {
 		t.Errorf("a newer version: %v", err)
+	}
+	for n := valueHeader; n <= valueHeader+DeadlineLen; n++ {
+		short := make([]byte, n)
+		short[0] = valueVersion
+		if _, err := ParseValue(1, []byte("key"), sealed(short)); !errors.Is(err, errShort) {
+			t.Errorf("a deadline and no blob in %d bytes: %v", n, err)
+		}
 	}
 }
 

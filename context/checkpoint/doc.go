@@ -8,6 +8,7 @@
 //	layouts, err := task.Layouts(ctx)           // tell them to the keyspaces before the first load
 //
 //	task.Load(ctx, keyspace, keys, into)        // cold contexts, one read a batch
+//	task.Due(ctx, keyspace, from, before, n, each) // cold contexts whose time has come
 //	task.ScanFrom(ctx, keyspace, cursor, each)  // all contexts, a chunk at a time: the cheap way to most of them
 //
 //	task.AddLayout(ctx, id, layout.Describe())  // before the first context of that layout
@@ -35,6 +36,16 @@
 //
 // An [Item] without a blob says that the context is expired, which equals empty. The store keeps the fact with its position, because a
 // replay from an older Y must not apply anew what the context had seen; the first Flip whose Y has reached the position forgets it.
+//
+// # Deadlines
+//
+// What waits in a context, such as an absence, is due at a deadline, though no event asks for the context then. So a store keeps for each
+// task and keyspace an index of the contexts by their least deadline, [Item].Deadline, in which Due finds those whose time has come. The
+// entry is written in the same step as the context: a missing entry would be a lost alert. An entry too many is harmless: Due compares it
+// with what the context says, and removes it.
+//
+// A context without a deadline is stored as it was before there were any, so the index of a store of that time is complete: it is empty. A
+// context with a deadline is refused by versions that do not know of deadlines.
 //
 // # Sizes
 //

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"insolite/context/checkpoint"
+	"insolite/internal/event"
 )
 
 // memory is a checkpoint store that can be put back to an earlier state, as one does that lost its tail.
@@ -29,17 +30,25 @@ type memoryState struct {
 	writes   uint64
 	meta     *checkpoint.Meta
 	contexts map[string]checkpoint.Item
+	timers   map[memoryTimer]bool
 	layouts  map[uint64][]byte
 	note     []byte
 }
 
+// memoryTimer is an entry of the index of deadlines.
+type memoryTimer struct {
+	keyspace checkpoint.KeyspaceID
+	deadline event.Time
+	key      string
+}
+
 func (s memoryState) clone() memoryState {
-	s.contexts, s.layouts = maps.Clone(s.contexts), maps.Clone(s.layouts)
+	s.contexts, s.timers, s.layouts = maps.Clone(s.contexts), maps.Clone(s.timers), maps.Clone(s.layouts)
 	return s
 }
 
 func newMemory() *memory {
-	return &memory{state: memoryState{contexts: map[string]checkpoint.Item{}, layouts: map[uint64][]byte{}}}
+	return &memory{state: memoryState{contexts: map[string]checkpoint.Item{}, timers: map[memoryTimer]bool{}, layouts: map[uint64][]byte{}}}
 }
 
 func (m *memory) Close() error { return nil }
@@ -129,6 +138,11 @@ func (t *memoryTask) Write(_ context.Context, chunk []checkpoint.Item) error {
 		k := fmt.Sprint(i.Keyspace, string(i.Key))
 		if old, ok := t.m.state.contexts[k]; ok && i.Position.Before(old.Position) {
 			continue
+		} else if ok {
+			delete(t.m.state.timers, memoryTimer{old.Keyspace, old.Deadline, string(old.Key)})
+		}
+		if deadline, ok := i.Pending(); ok && t.m.mutation != "no index" {
+			t.m.state.timers[memoryTimer{i.Keyspace, deadline, string(i.Key)}] = true
 		}
 		i.Key, i.Blob = slices.Clone(i.Key), slices.Clone(i.Blob)
 		t.m.state.contexts[k] = i
@@ -202,6 +216,39 @@ func (t *memoryTask) ScanFrom(_ context.Context, keyspace checkpoint.KeyspaceID,
 		}
 	}
 	return nil, nil
+}
+
+// Due gives one or two contexts at a time.
+func (t *memoryTask) Due(_ context.Context, keyspace checkpoint.KeyspaceID, from checkpoint.Timer, before event.Time, max int, each func(checkpoint.Context) error) (checkpoint.Timer, error) {
+	if err := t.check(); err != nil {
+		return checkpoint.Timer{}, err
+	}
+	var index []checkpoint.Timer
+	for k := range t.m.state.timers {
+		if k.keyspace == keyspace {
+			index = append(index, checkpoint.Timer{Deadline: k.deadline, Key: []byte(k.key)})
+		}
+	}
+	slices.SortFunc(index, checkpoint.Timer.Compare)
+	left := min(max, 1+t.m.scans%2)
+	t.m.scans++
+	for _, at := range index {
+		if at.Compare(from) < 0 {
+			continue
+		}
+		if left == 0 || at.Deadline >= before {
+			return at, nil
+		}
+		c, ok := t.m.state.contexts[fmt.Sprint(keyspace, string(at.Key))]
+		if deadline, pending := c.Pending(); !ok || !pending || deadline != at.Deadline {
+			return checkpoint.Timer{}, fmt.Errorf("a stale entry of %q at %d", at.Key, at.Deadline)
+		}
+		left--
+		if err := each(checkpoint.Context{Key: at.Key, Position: c.Position, Deadline: c.Deadline, Blob: c.Blob}); err != nil {
+			return checkpoint.Timer{}, err
+		}
+	}
+	return checkpoint.Timer{Deadline: event.Never}, nil
 }
 
 func (t *memoryTask) Note(context.Context) ([]byte, error) { return t.m.state.note, t.check() }

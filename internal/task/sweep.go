@@ -166,7 +166,7 @@ func (s *sweep) take(id checkpoint.KeyspaceID, contexts *store.Keyspace, h store
 	x := contexts.View(h)
 	from := len(s.blobs)
 	s.blobs = contexts.Blob(s.blobs, h)
-	s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: x.Key(), Position: x.Position(), Blob: s.blobs[from:]})
+	s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: x.Key(), Position: x.Position(), Deadline: event.Never, Blob: s.blobs[from:]})
 }
 
 // write writes the items of the sweep.
@@ -205,7 +205,7 @@ func (t *Task) expire(ctx context.Context) error {
 		k.Contexts.Expire(t.engine.Watermark(), expireContexts, func(key []byte) {
 			from := len(s.blobs)
 			s.blobs = append(s.blobs, key...) // views of what it outgrows stay as they are
-			s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: s.blobs[from:len(s.blobs):len(s.blobs)], Position: t.committed})
+			s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: s.blobs[from:len(s.blobs):len(s.blobs)], Position: t.committed, Deadline: event.Never})
 		})
 		if err := t.write(ctx); err != nil {
 			return err

@@ -40,6 +40,9 @@ func Run(t *testing.T, open func(t *testing.T) checkpoint.Store) {
 		{"an older handle is fenced from everything", fenced},
 		{"chunks are bounded and name a key once", chunks},
 		{"a scan in parts sees every context once, whatever is written between", parts},
+		{"what is due is found, the first first", dueInOrder},
+		{"an entry is as its context", dueFollows},
+		{"a hundred thousand are due", dueMany},
 		{"layouts are kept", layouts},
 		{"a note is kept until another one", notes},
 		{"drop forgets everything but the owner", drop},
@@ -200,7 +203,7 @@ func flips(t *testing.T, s checkpoint.Store) {
 
 func fenced(t *testing.T, s checkpoint.Store) {
 	old := mustOpen(t, s, id)
-	must(t, old.Write(t.Context(), []checkpoint.Item{item("k", 1, []byte("old"))}))
+	must(t, old.Write(t.Context(), []checkpoint.Item{waiting("k", 1, 5, "old")}))
 	must(t, old.Flip(t.Context(), &checkpoint.Meta{Y: pos(1)}))
 	task := mustOpen(t, s, id)
 	if a, b := old.Epoch(), task.Epoch(); b.Counter != a.Counter+1 || a.Token == b.Token {
@@ -213,6 +216,10 @@ func fenced(t *testing.T, s checkpoint.Store) {
 		"load":  func() error { return old.Load(t.Context(), keyspace, [][]byte{[]byte("k")}, nothing) },
 		"scan": func() error {
 			return old.Scan(t.Context(), keyspace, func(c checkpoint.Context) error { return nothing(0, c) })
+		},
+		"due": func() error {
+			_, err := old.Due(t.Context(), keyspace, checkpoint.FirstTimer, event.Never, 1, func(c checkpoint.Context) error { return nothing(0, c) })
+			return err
 		},
 		"scan in parts": func() error {
 			_, err := old.ScanFrom(t.Context(), keyspace, nil, func(c checkpoint.Context) error { return nothing(0, c) })

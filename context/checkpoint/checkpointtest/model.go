@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"insolite/context/checkpoint"
@@ -25,6 +27,7 @@ type model struct {
 type modelContext struct {
 	p    event.Position
 	blob string // empty: expired
+	due  event.Time
 }
 
 func (m *model) clear() {
@@ -34,7 +37,7 @@ func (m *model) clear() {
 func (m *model) write(chunk []checkpoint.Item) {
 	for _, it := range chunk {
 		if old, ok := m.contexts[string(it.Key)]; !ok || !it.Position.Before(old.p) {
-			m.contexts[string(it.Key)] = modelContext{it.Position, string(it.Blob)}
+			m.contexts[string(it.Key)] = modelContext{it.Position, string(it.Blob), it.Deadline}
 		}
 	}
 }
@@ -93,7 +96,10 @@ func (w *world) position() event.Position {
 func (w *world) chunk() []checkpoint.Item {
 	var chunk []checkpoint.Item
 	for _, k := range w.r.Perm(8)[:1+w.r.IntN(5)] {
-		it := checkpoint.Item{Keyspace: keyspace, Key: []byte{byte(k)}, Position: w.position()}
+		it := checkpoint.Item{Keyspace: keyspace, Key: []byte{byte(k)}, Position: w.position(), Deadline: event.Time(w.r.IntN(5) - 2)}
+		if w.r.IntN(3) == 0 {
+			it.Deadline = event.Never
+		}
 		if w.r.IntN(3) > 0 {
 			it.Blob = fmt.Appendf(nil, "%d", w.r.Int())
 		}
@@ -161,12 +167,64 @@ func (w *world) compare() {
 	if !maps.Equal(loaded, want) {
 		w.t.Errorf("loaded: got %v, want %v", loaded, want)
 	}
+	w.compareTimers()
 	layouts, err := w.task.Layouts(w.t.Context())
 	if !maps.EqualFunc(layouts, w.layouts, func(a []byte, b string) bool { return string(a) == b }) || err != nil {
 		w.t.Errorf("layouts: got %v, %v, want %v", layouts, err, w.layouts)
 	}
 	expectMeta(w.t, w.task, w.meta)
 	expectNote(w.t, w.task, w.note)
+}
+
+// compareTimers compares the index of deadlines, a few entries at a time.
+func (w *world) compareTimers() {
+	var want []string
+	for k, c := range w.contexts {
+		if c.blob != "" && c.due != event.Never {
+			want = append(want, timer(c.due, k, c.p, []byte(c.blob)))
+		}
+	}
+	slices.Sort(want)
+	before := event.Time(w.r.IntN(6) - 2)
+	got, next := timers(w.t, w.task, keyspace, before, 1+w.r.IntN(4))
+	if n := len(got); n > len(want) || !slices.Equal(got, want[:n]) {
+		w.t.Errorf("due before %d: got %q of %q", before, got, want)
+	} else if rest := want[n:]; len(rest) == 0 && next.Deadline != event.Never || len(rest) > 0 && !strings.HasPrefix(rest[0], timer(next.Deadline, string(next.Key), event.Position{}, nil)[:16]) {
+		w.t.Errorf("due before %d: %v is next, want the first of %q", before, next, rest)
+	} else if next.Deadline < before {
+		w.t.Errorf("due before %d: %v is left", before, next)
+	}
+}
+
+// timer describes an entry; its order is that of the index.
+func timer(at event.Time, key string, p event.Position, blob []byte) string {
+	return fmt.Sprintf("%016x", uint64(at)^1<<63) + " " + key + " " + show(p, blob)
+}
+
+// timers returns what is due before an instant, so many at a time, and the place behind.
+func timers(t *testing.T, task checkpoint.Task, keyspace checkpoint.KeyspaceID, before event.Time, max int) (got []string, next checkpoint.Timer) {
+	t.Helper()
+	for next = checkpoint.FirstTimer; ; {
+		at, calls := next, 0
+		var err error
+		next, err = task.Due(t.Context(), keyspace, at, before, max, func(c checkpoint.Context) error {
+			if calls++; c.Deadline >= before || (checkpoint.Timer{Deadline: c.Deadline, Key: c.Key}).Compare(at) < 0 {
+				t.Errorf("due from %v before %d: %q at %d", at, before, c.Key, c.Deadline)
+			}
+			got = append(got, timer(c.Deadline, string(c.Key), c.Position, c.Blob))
+			return nil
+		})
+		must(t, err)
+		if calls > max {
+			t.Errorf("%d contexts at once, want %d at most", calls, max)
+		}
+		if next.Deadline >= before {
+			return got, next
+		}
+		if next.Compare(at) <= 0 {
+			t.Fatalf("due from %v goes on at %v", at, next)
+		}
+	}
 }
 
 func mustOpen(t *testing.T, s checkpoint.Store, id checkpoint.TaskID) checkpoint.Task {
@@ -176,7 +234,7 @@ func mustOpen(t *testing.T, s checkpoint.Store, id checkpoint.TaskID) checkpoint
 	return task
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +244,7 @@ func must(t *testing.T, err error) {
 func pos(offset int64) event.Position { return event.Position{Offset: event.Offset(offset)} }
 
 func item(key string, offset int64, blob []byte) checkpoint.Item {
-	return checkpoint.Item{Keyspace: keyspace, Key: []byte(key), Position: pos(offset), Blob: blob}
+	return checkpoint.Item{Keyspace: keyspace, Key: []byte(key), Position: pos(offset), Deadline: event.Never, Blob: blob}
 }
 
 func show(p event.Position, blob []byte) string { return fmt.Sprintf("%s %s", p, blob) }

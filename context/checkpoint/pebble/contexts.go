@@ -31,13 +31,17 @@ func (t *task) Write(ctx context.Context, chunk []checkpoint.Item) error {
 		b := t.s.db.NewBatchWithSize(size)
 		defer b.Close()
 		order := t.sorted(len(chunk), func(i, j int32) int { return chunk[i].Compare(&chunk[j]) })
+		w := writer{task: t, batch: b}
 		for n, i := range order {
 			if n > 0 && chunk[order[n-1]].Compare(&chunk[i]) == 0 {
-				return errors.New("a key stands twice in the chunk")
+				return errors.Join(errors.New("a key stands twice in the chunk"), w.close())
 			}
-			if err := t.put(b, &chunk[i]); err != nil {
-				return err
+			if err := w.write(&chunk[i]); err != nil {
+				return errors.Join(err, w.close())
 			}
+		}
+		if err := w.close(); err != nil {
+			return err
 		}
 		return t.commit(b, pebble.NoSync)
 	})
@@ -68,29 +72,34 @@ func (t *task) stored() (*pebble.Iterator, error) {
 
 // read returns the context of a key, if there is one, and leaves its database key in t.key.
 func (t *task) read(from *pebble.Iterator, keyspace checkpoint.KeyspaceID, key []byte) (c checkpoint.Context, ok bool, err error) {
-	t.key = appendContextKey(t.key[:0], t.owner.number, keyspace, key)
-	if !from.SeekPrefixGE(t.key) {
-		return c, false, from.Error()
-	}
-	v, err := from.ValueAndErr()
-	if err != nil {
+	v, err := t.value(from, keyspace, key)
+	if v == nil || err != nil {
 		return c, false, err
 	}
 	c, err = t.parse(keyspace, key, v)
 	return c, err == nil, err
 }
 
+// value returns the bytes of a stored context, as a view; nil: there is none.
+func (t *task) value(from *pebble.Iterator, keyspace checkpoint.KeyspaceID, key []byte) ([]byte, error) {
+	t.key = appendContextKey(t.key[:0], t.owner.number, keyspace, key)
+	if !from.SeekPrefixGE(t.key) {
+		return nil, from.Error()
+	}
+	return from.ValueAndErr()
+}
+
 // parse reads a stored context. Its blob is valid until the next call.
 func (t *task) parse(keyspace checkpoint.KeyspaceID, key, value []byte) (checkpoint.Context, error) {
-	p, blob, err := checkpoint.ParseValue(keyspace, key, value)
-	if err == nil && len(blob) > 0 {
-		t.blob, err = snappy.Decode(t.blob[:cap(t.blob)], blob)
-		blob = t.blob
+	c, err := checkpoint.ParseValue(keyspace, key, value)
+	if err == nil && len(c.Blob) > 0 {
+		t.blob, err = snappy.Decode(t.blob[:cap(t.blob)], c.Blob)
+		c.Blob = t.blob
 	}
 	if err != nil && !errors.Is(err, checkpoint.ErrNewer) {
 		err = &checkpoint.TornError{Task: t.id, What: "context", Keyspace: keyspace, Key: bytes.Clone(key), Err: err}
 	}
-	return checkpoint.Context{Key: key, Position: p, Blob: blob}, err
+	return c, err
 }
 
 // sorted returns the numbers below n in an order; it is valid until the next call.

@@ -28,8 +28,11 @@ func roundItems(n int64) []checkpoint.Item {
 	r := rand.New(rand.NewPCG(uint64(n), 1))
 	var items []checkpoint.Item
 	for _, k := range r.Perm(crashKeys)[:1+r.IntN(crashKeys)] {
-		it := checkpoint.Item{Keyspace: 1, Key: []byte{byte(k)}, Position: event.Position{Offset: event.Offset(n)}}
+		it := checkpoint.Item{Keyspace: 1, Key: []byte{byte(k)}, Position: event.Position{Offset: event.Offset(n)}, Deadline: event.Never}
 		if r.IntN(5) > 0 {
+			if it.Deadline = event.Time(n*7%11 + int64(k)%3); r.IntN(3) == 0 {
+				it.Deadline = event.Never // nothing waits
+			}
 			it.Blob = bytes.Repeat(fmt.Appendf(nil, "%d at %d;", k, n), 1+r.IntN(400))
 		}
 		items = append(items, it)
@@ -75,6 +78,7 @@ func recovered(t testing.TB, task checkpoint.Task, acked int64) int64 {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	indexed(t, task)
 	for k, want := range lastBefore(y) {
 		c, ok := got[k]
 		switch {

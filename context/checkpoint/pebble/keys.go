@@ -60,6 +60,22 @@ func parseExpiredKey(b []byte) (it checkpoint.Item, ok bool) {
 	return it, true
 }
 
+const timerPrefix = 1 + 4 + 8 + checkpoint.DeadlineLen
+
+// appendTimerKey appends the key of an entry of the index of deadlines.
+func appendTimerKey(dst []byte, task uint32, keyspace checkpoint.KeyspaceID, t checkpoint.Timer) []byte {
+	dst = be.AppendUint64(be.AppendUint32(append(dst, 'T'), task), uint64(keyspace))
+	return append(checkpoint.AppendDeadline(dst, t.Deadline), t.Key...)
+}
+
+// parseTimerKey returns the place that the entry stands at; its key is a view.
+func parseTimerKey(b []byte) (t checkpoint.Timer, ok bool) {
+	if len(b) < timerPrefix {
+		return t, false
+	}
+	return checkpoint.Timer{Deadline: checkpoint.ParseDeadline(b[timerPrefix-checkpoint.DeadlineLen:]), Key: b[timerPrefix:]}, true
+}
+
 // fence is what every write and load compares.
 type fence struct {
 	epoch checkpoint.Epoch

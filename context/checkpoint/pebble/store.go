@@ -36,6 +36,7 @@
 //	O task                                   note of the owner, checksum
 //	L task layout                            description of a layout, checksum
 //	C task keyspace key                      context, its blob compressed by snappy
+//	T task keyspace deadline key             nothing; it says that the context is due then
 //	X task position keyspace key             an expired context, to be forgotten when Y has reached the position
 //
 // A database of a newer format is refused.

@@ -20,6 +20,7 @@ import (
 type owner struct {
 	mu     sync.Mutex // held while fence, contexts and meta are compared and changed
 	number uint32
+	timed  map[checkpoint.KeyspaceID]bool // whether there may be deadlines, of those keyspaces that were asked about
 }
 
 // task is a handle.
@@ -93,7 +94,7 @@ func (s *Store) ownerOf(id checkpoint.TaskID) (*owner, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &owner{number: s.next}
+	o := &owner{number: s.next, timed: map[checkpoint.KeyspaceID]bool{}}
 	if v != nil {
 		o.number = be.Uint32(v)
 	} else {
@@ -314,7 +315,7 @@ func (t *task) Drop(ctx context.Context) error {
 		b := t.s.db.NewBatch()
 		defer b.Close()
 		n := t.owner.number
-		for _, kind := range []byte("MLCXO") {
+		for _, kind := range []byte("MLCTXO") {
 			if err := b.DeleteRange(taskKey(kind, n), taskKey(kind, n+1), nil); err != nil {
 				return err
 			}

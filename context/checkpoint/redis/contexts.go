@@ -57,14 +57,18 @@ func (t *task) chunkArgs(chunk []checkpoint.Item) (keys []string, args []any) {
 	t.bytes = slices.Grow(t.bytes[:0], size)
 	var keyspaces, expired, groups []any
 	var before checkpoint.KeyspaceID
+	buckets := 0 // of the present keyspace
 	for rest := t.order; len(rest) > 0; {
 		keyspace, n := chunk[rest[0].i].Keyspace, 1
 		for n < min(len(rest), groupMax) && rest[n].bucket == rest[0].bucket && chunk[rest[n].i].Keyspace == keyspace {
 			n++
 		}
 		if len(keys) == 0 || keyspace != before {
-			keyspaces, before = append(keyspaces, fieldOf(keyspaceField, uint64(keyspace))), keyspace
+			keyspaces = append(keyspaces, fieldOf(keyspaceField, uint64(keyspace)), 0)
+			keys, before, buckets = append(keys, t.indexKey(keyspace)), keyspace, 0
 		}
+		buckets++
+		keyspaces[len(keyspaces)-1] = buckets
 		keys = append(keys, t.bucketKey(keyspace, rest[0].bucket))
 		groups = append(groups, n)
 		for _, p := range rest[:n] {
@@ -80,7 +84,7 @@ func (t *task) chunkArgs(chunk []checkpoint.Item) (keys []string, args []any) {
 		}
 		rest = rest[n:]
 	}
-	args = append(append(args, len(keyspaces)), keyspaces...)
+	args = append(append(args, len(keyspaces)/2), keyspaces...)
 	args = append(append(args, len(expired)), expired...)
 	return append([]string{t.expiredKey()}, keys...), append(args, groups...)
 }
@@ -152,11 +156,11 @@ func (t *task) loadSome(ctx context.Context, keyspace checkpoint.KeyspaceID, key
 // parse reads a stored context; it is valid until the next call.
 func (t *task) parse(keyspace checkpoint.KeyspaceID, key []byte, value string) (checkpoint.Context, error) {
 	t.bytes = append(t.bytes[:0], value...)
-	p, blob, err := checkpoint.ParseValue(keyspace, key, t.bytes)
+	c, err := checkpoint.ParseValue(keyspace, key, t.bytes)
 	if err != nil && !errors.Is(err, checkpoint.ErrNewer) {
 		err = &checkpoint.TornError{Task: t.id, What: "context", Keyspace: keyspace, Key: bytes.Clone(key), Err: err}
 	}
-	return checkpoint.Context{Key: key, Position: p, Blob: blob}, err
+	return c, err
 }
 
 // Scan reads a keyspace bucket by bucket. Only the owner writes, and it does not while it scans: so all stand as they stood when it began, or

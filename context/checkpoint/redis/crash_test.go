@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"insolite/context/checkpoint"
+	"insolite/context/checkpoint/checkpointtest"
 	"insolite/internal/event"
 	"insolite/internal/redistest"
 )
@@ -28,8 +29,11 @@ func roundItems(n int64) []checkpoint.Item {
 	r := rand.New(rand.NewPCG(uint64(n), 1))
 	var items []checkpoint.Item
 	for _, k := range r.Perm(crashKeys)[:1+r.IntN(crashKeys)] {
-		it := checkpoint.Item{Keyspace: 1, Key: []byte{byte(k)}, Position: event.Position{Offset: event.Offset(n)}}
+		it := checkpoint.Item{Keyspace: 1, Key: []byte{byte(k)}, Position: event.Position{Offset: event.Offset(n)}, Deadline: event.Never}
 		if r.IntN(5) > 0 {
+			if it.Deadline = event.Time(n*7%11 + int64(k)%3); r.IntN(3) == 0 {
+				it.Deadline = event.Never // nothing waits
+			}
 			it.Blob = bytes.Repeat(fmt.Appendf(nil, "%d at %d;", k, n), 1+r.IntN(40))
 		}
 		items = append(items, it)
@@ -77,6 +81,7 @@ func recovered(t testing.TB, s *Store) (checkpoint.Task, int64) {
 		delete(last, c.Key[0])
 		return nil
 	}))
+	checkpointtest.Index(t, task, 1)
 	for k, it := range last {
 		if len(it.Blob) > 0 {
 			t.Errorf("Y is %d: key %d is missing, it was written at %s", y, k, it.Position)

@@ -28,6 +28,7 @@
 //
 //	…head             a hash: format, epoch counter, token, write number, meta, note, layouts, the keyspaces that there are
 //	…c:KEYSPACE:N     a hash, bucket N of 1024 of a keyspace: key → context
+//	…t:KEYSPACE       a sorted set of deadline and key: which contexts are due when
 //	…expired          a sorted set of position, keyspace and key of expired contexts, to be forgotten when Y has reached the position
 //
 // # Why buckets

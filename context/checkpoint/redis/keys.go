@@ -37,6 +37,24 @@ func (t *task) bucketKey(keyspace checkpoint.KeyspaceID, bucket uint16) string {
 	return string(strconv.AppendUint(b, uint64(bucket), 10))
 }
 
+// indexKey is of the sorted set of a keyspace's deadlines. Its entries are the deadline, in bytes that are ordered as time is, and the key.
+func (t *task) indexKey(keyspace checkpoint.KeyspaceID) string {
+	return t.prefix + "t:" + strconv.FormatUint(uint64(keyspace), 16)
+}
+
+func timerEntry(t checkpoint.Timer) []byte {
+	b := make([]byte, 0, checkpoint.DeadlineLen+len(t.Key))
+	return append(checkpoint.AppendDeadline(b, t.Deadline), t.Key...)
+}
+
+func parseTimer(entry string) (t checkpoint.Timer, ok bool) {
+	b := []byte(entry)
+	if len(b) < checkpoint.DeadlineLen {
+		return t, false
+	}
+	return checkpoint.Timer{Deadline: checkpoint.ParseDeadline(b), Key: b[checkpoint.DeadlineLen:]}, true
+}
+
 // The head's fields for a keyspace and a layout.
 const keyspaceField, layoutField = "keyspace:", "layout:"
 

@@ -132,7 +132,7 @@ func (t *task) drop(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		if _, err := t.change(ctx, dropScript, t.allBuckets(checkpoint.KeyspaceID(keyspace)), field); err != nil {
+		if _, err := t.change(ctx, dropScript, append(t.allBuckets(checkpoint.KeyspaceID(keyspace)), t.indexKey(checkpoint.KeyspaceID(keyspace))), field); err != nil {
 			return err
 		}
 	}

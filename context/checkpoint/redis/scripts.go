@@ -28,6 +28,10 @@ var (
 	loadText string
 	//go:embed scripts/scan.lua
 	scanText string
+	//go:embed scripts/due.lua
+	dueText string
+	//go:embed scripts/stale.lua
+	staleText string
 	//go:embed scripts/drop.lua
 	dropText string
 )
@@ -49,5 +53,7 @@ var (
 	forgetScript = redis.NewScript(allowedWhenFull + fenceText + forgetText)
 	loadScript   = redis.NewScript(readsOnly + fenceText + loadText)
 	scanScript   = redis.NewScript(readsOnly + fenceText + scanText)
+	dueScript    = redis.NewScript(readsOnly + fenceText + dueText)
+	staleScript  = redis.NewScript(allowedWhenFull + fenceText + staleText)
 	dropScript   = redis.NewScript(allowedWhenFull + fenceText + dropText)
 )

@@ -96,7 +96,7 @@ func mustOpen(t testing.TB, s *Store, id checkpoint.TaskID) *task {
 var id = checkpoint.TaskID{App: "shop", Topic: "payments", Partition: 3}
 
 func at(key string, offset int, blob string) checkpoint.Item {
-	return checkpoint.Item{Keyspace: 1, Key: []byte(key), Position: event.Position{Offset: event.Offset(offset)}, Blob: []byte(blob)}
+	return checkpoint.Item{Keyspace: 1, Key: []byte(key), Position: event.Position{Offset: event.Offset(offset)}, Deadline: event.Never, Blob: []byte(blob)}
 }
 
 func upTo(offset int) *checkpoint.Meta {
