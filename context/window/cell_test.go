@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"insolite/internal/event"
+	"insolite/internal/testsize"
 )
 
 // state is what package store does for a cell.
@@ -183,7 +184,7 @@ func aggsOf(s Spec) (aggs []Agg) {
 func TestCellAgreesWithModel(t *testing.T) {
 	for i, spec := range testCells() {
 		t.Run(fmt.Sprintf("%d %s %v", spec.Family, spec.Window, spec.Kinds), func(t *testing.T) {
-			for seed := range uint64(4) {
+			for seed := range uint64(testsize.Of(1, 4)) {
 				testAgainstModel(t, spec, seed*1000+uint64(i), 160)
 			}
 		})
