@@ -8,6 +8,7 @@ import (
 
 	"insolite/alerts"
 	"insolite/context/store"
+	"insolite/context/window"
 	"insolite/internal/event"
 	"insolite/rules"
 )
@@ -25,7 +26,7 @@ type Look struct {
 // RuleLook is what a rule has of a key.
 type RuleLook struct {
 	Rule      *rules.Rule
-	Features  []alerts.Feature // in the rule's order, as an event at Look.At would find them before it is absorbed
+	Features  []alerts.Feature // in the rule's order, as an event at Look.At would find them before it is absorbed; those of other keys are unknown
 	CoolDowns []store.CoolDown
 	Evidence  []alerts.Seen // events that the rule's next alert may name
 	Values    int           // that a rule with new_value remembers
@@ -96,7 +97,10 @@ func (e *Engine) look(r *rule, x *store.Ctx, at event.Time) RuleLook {
 	}
 	for i, f := range r.Features {
 		values := make([]event.Value, len(f.Read.Results))
-		reading := r.reads[i].cell.Read(x, f.Read.Query(), at, values)
+		reading := window.Reading{From: event.NoTime, To: event.NoTime} // of another key: it is not in this context
+		if local := r.local[i]; local != nil && local.stream.space == r.stream.space {
+			reading = local.cell.Read(x, f.Read.Query(), at, values)
+		}
 		shown := alerts.Feature{Name: f.Name, Agg: f.Read.Agg.String(), P: f.Read.P, Window: r.windows[i], Samples: reading.Samples, From: reading.From, To: reading.To}
 		if reading.Samples < f.Read.MinSamples {
 			clear(values)
