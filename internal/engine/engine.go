@@ -21,6 +21,7 @@ type Options struct {
 	Bundle     event.Offset             // number of the bundle that the plan is of: frames name it
 	Partitions int32                    // of the plan's topic: frames name it
 	Targets    func(topic string) int32 // how many partitions the topic of a stage has; nil: one
+	FrameBytes int                      // how large a frame gets, before it is compressed; 0: FrameBytesMax
 	Load       Load                     // nil: contexts that are not in memory do not exist
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -71,7 +72,7 @@ func (e *Engine) newRoutes() ([]*route, error) {
 			}
 		}
 		for i := range x.targets {
-			x.targets[i] = target{rows: frame.NewWriter(layout, FrameBytesMax), told: news{watermark: event.NoTime, bundle: -1}}
+			x.targets[i] = target{rows: frame.NewWriter(layout, cmp.Or(e.options.FrameBytes, FrameBytesMax)), told: news{watermark: event.NoTime, bundle: -1}}
 		}
 		routes = append(routes, x)
 	}

@@ -143,7 +143,7 @@ func rowsOf(topic string, partition event.Partition, value []byte) (rows []strin
 	for f.Next() {
 		var b strings.Builder
 		h := &f.Header
-		fmt.Fprintf(&b, "%s/%d gets %s/%d@%d of %s at %d, bundle %d, history %t:", topic, partition, h.Topic, h.Partition, f.Offset, (*f.Layout)[f.Source].Name, f.At, h.Bundle, h.History)
+		fmt.Fprintf(&b, "%s/%d gets %s/%d@%d.%d of %s at %d, bundle %d, history %t:", topic, partition, h.Topic, h.Partition, f.Offset, f.Ordinal, (*f.Layout)[f.Source].Name, f.At, h.Bundle, h.History)
 		for i := range f.Values {
 			fmt.Fprintf(&b, " %s", f.Values[i].Text())
 		}

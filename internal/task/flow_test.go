@@ -49,8 +49,12 @@ sources:
 	ruleOwn    = "- {id: own, source: pay, group_by: [who], context: {n: {agg: count, window: 20s}}, condition: n >= 3, suppress: {for: 7s}}\n"
 	ruleKind   = "- {id: kind, source: pay, group_by: [kind], where: amount > 4, context: {n: {agg: count, window: 20s}}, condition: n >= 2}\n"
 
-	byShop = "app.by.shop.1"
-	byKind = "app.by.kind.1"
+	ruleHops = "- {id: each-kind, source: pay, group_by: [kind], context: {s: {by: [shop], agg: count, window: 20s}, n: {agg: count, window: forever}}, condition: n >= 1}\n"
+	ruleFar  = "- {id: far, source: pay, group_by: [kind], context: {s: {by: [shop], agg: sum, field: amount, window: 12s}, n: {agg: count, window: 20s}}, condition: s > 15 and n >= 2, suppress: {for: 7s}}\n"
+
+	byShop  = "app.by.shop.1"
+	byKind  = "app.by.kind.1"
+	farKind = "app.by.kind.2.fba3c4cb" // behind byShop
 )
 
 var flowLayouts = []layout{
@@ -58,6 +62,8 @@ var flowLayouts = []layout{
 	{[]string{"pays", "refunds"}, []string{byShop}, []string{ruleEach + ruleRefund + ruleOwn, ruleRefund + ruleOwn, ruleEach + ruleMore + ruleRefund, ruleEach + ruleBusy}},
 	{[]string{"pays", "pays"}, []string{byShop, byShop}, []string{ruleEach + ruleBusy + ruleOwn, ruleEach + ruleMore + ruleOwn}},
 	{[]string{"pays", "refunds"}, []string{byShop, byKind}, []string{ruleEach + ruleRefund + ruleKind, ruleEach + ruleRefund + ruleOwn, ruleEach + ruleKind}},
+	{[]string{"pays", "pays"}, []string{byShop, byShop, farKind}, []string{ruleEach + ruleHops + ruleOwn, ruleEach + ruleHops + ruleFar, ruleEach + ruleBusy}},
+	{[]string{"pays", "refunds"}, []string{byShop, farKind, farKind}, []string{ruleEach + ruleRefund + ruleHops, ruleEach + ruleHops + ruleFar}},
 }
 
 // flowSets are the sets of rules of a layout, loaded.
@@ -87,6 +93,8 @@ func plansOf(sets []*rules.Set, topic string) (plans []*rules.Plan) {
 		p := set.Plan(topic)
 		switch {
 		case p != nil:
+		case topic == farKind:
+			p = &rules.Plan{Topic: topic, Stage: &rules.Stage{Hop: 2}}
 		case strings.HasPrefix(topic, "app.by."):
 			p = &rules.Plan{Topic: topic, Stage: &rules.Stage{Hop: 1}}
 		default:
@@ -110,6 +118,11 @@ func newFlow(all [][]*rules.Set, seed uint64, eager bool) *flow {
 	f := flowOf(all, n.script.IntN(len(flowLayouts)), n)
 	for _, s := range f.all() {
 		s.sameRules = eager && seed%2 == 0
+	}
+	if f.hops() > 1 { // frames end within what came in one
+		for _, s := range f.stages {
+			s.frameBytes = []int{0, 1, 300}[n.script.IntN(3)]
+		}
 	}
 	if n.script.IntN(3) == 0 {
 		start := Start{WarmUp: time.Duration(1+n.script.IntN(20)) * time.Second}
@@ -157,6 +170,9 @@ func flowOf(all [][]*rules.Set, n int, shared *nature) *flow {
 	}
 	return f
 }
+
+// hops is how many topics of stages an event may come through.
+func (f *flow) hops() int { return f.stages[len(f.stages)-1].plans[0].Stage.Hop }
 
 func (f *flow) all() []*simulation { return append(append([]*simulation{}, f.sources...), f.stages...) }
 

@@ -3,6 +3,7 @@ package task
 import (
 	"bytes"
 	"context"
+	"fmt"
 
 	"insolite/ingest"
 	"insolite/ingest/frame"
@@ -58,7 +59,7 @@ func (f *feed) changed(log []ingest.Record, from, to int) []ingest.Record {
 		return records
 	}
 	switch w.mutation {
-	case "repeats are not dropped", "maximum of the watermarks", "rules after the frame":
+	case "repeats are not dropped", "maximum of the watermarks", "rules after the frame", "offsets only":
 		for i := range records {
 			records[i].Value = w.rewritten(from + i)
 		}
@@ -74,7 +75,7 @@ func (w *world) rewritten(i int) []byte {
 		if err := f.Reset(b); err != nil {
 			panic(err) // the engine wrote it
 		}
-		h, shift := f.Header, event.Offset(0)
+		h, shift, from := f.Header, event.Offset(0), event.Offset(0)
 		switch w.mutation {
 		case "repeats are not dropped": // they are told by other offsets than the rows that they repeat
 			if h.From < w.most.Next.Offset {
@@ -89,18 +90,28 @@ func (w *world) rewritten(i int) []byte {
 			h.Watermark = w.most.Watermark
 		case "rules after the frame":
 			h.Bundle, w.most.Bundle = max(w.most.Bundle, 0), max(w.most.Bundle, h.Bundle)
+		case "offsets only": // of a record of which some rows came, the others seem to be repeats
+			task := fmt.Sprint(h.Topic, h.Partition)
+			from = w.passed[task]
+			next := h.Next.Offset
+			if h.Next.Step > 0 {
+				next++
+			}
+			w.passed[task] = max(from, next)
 		}
-		w.rewrites = append(w.rewrites, encoded(&f, h, shift))
+		w.rewrites = append(w.rewrites, encoded(&f, h, from, shift))
 	}
 	return w.rewrites[i]
 }
 
-// encoded is the frame of a reader with another header.
-func encoded(f *frame.Reader, h frame.Header, shift event.Offset) []byte {
+// encoded is the frame of a reader with another header, with the rows from an offset on.
+func encoded(f *frame.Reader, h frame.Header, from, shift event.Offset) []byte {
 	w := frame.NewWriter(*f.Layout, 1<<20)
 	w.Begin(h)
 	for f.Next() {
-		w.Add(f.Source, f.Offset+shift, f.Ordinal, f.At, f.Values)
+		if f.Offset >= from {
+			w.Add(f.Source, f.Offset+shift, f.Ordinal, f.At, f.Values)
+		}
 	}
 	h.Next.Offset += shift
 	return bytes.Clone(w.End(h.Next, h.Watermark, h.Idle))

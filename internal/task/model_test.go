@@ -22,13 +22,14 @@ type model struct {
 	wrongly  []string // rows too late, although their upstream never said that it was idle
 	late     int      // rows
 	repeated int      // rows
+	within   int      // frames whose end lies within a record of the log that they are of
 	sawIdle  bool     // an upstream was
 	left     bool     // an upstream has
 }
 
 // arrivals is what is known of one upstream.
 type arrivals struct {
-	next      event.Offset
+	next      event.Position
 	watermark event.Time
 	idle      bool
 	everIdle  bool
@@ -96,9 +97,9 @@ func (m *model) take(f *frame.Reader) {
 	}
 	u := all[h.Partition]
 	for f.Next() {
-		row := fmt.Sprintf("%s/%d@%d", h.Topic, h.Partition, f.Offset)
+		row := origin(f)
 		switch {
-		case f.Offset < u.next:
+		case (event.Position{Offset: f.Offset, Step: f.Ordinal}).Before(u.next):
 			m.repeated++
 		case f.At < m.watermark:
 			m.late++
@@ -111,9 +112,33 @@ func (m *model) take(f *frame.Reader) {
 			m.alerting = append(m.alerting, row)
 		}
 	}
-	u.next, u.watermark, u.idle, u.everIdle = max(u.next, h.Next.Offset), max(u.watermark, h.Watermark), h.Idle, u.everIdle || h.Idle
+	if u.next.Before(h.Next) {
+		u.next = h.Next
+	}
+	if h.Next.Step > 0 {
+		m.within++
+	}
+	u.watermark, u.idle, u.everIdle = max(u.watermark, h.Watermark), h.Idle, u.everIdle || h.Idle
 	m.sawIdle = m.sawIdle || h.Idle
 	m.raise()
+}
+
+// origin tells which record of a source the reader's present row is of. Behind another stage it carries that.
+func origin(f *frame.Reader) string {
+	source := &(*f.Layout)[f.Source]
+	partition, offset := event.Value{}, event.Value{}
+	for i, c := range source.Fields {
+		switch c.Name {
+		case "=partition":
+			partition = f.Values[i]
+		case "=offset":
+			offset = f.Values[i]
+		}
+	}
+	if !offset.Known() {
+		return fmt.Sprintf("%s/%d@%d", f.Header.Topic, f.Header.Partition, f.Offset)
+	}
+	return fmt.Sprintf("%ss/%d@%d", source.Name, partition.Int(), offset.Int())
 }
 
 // raise moves the watermark to the least of the upstreams that are waited for.

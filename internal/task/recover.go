@@ -296,7 +296,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 	if err != nil {
 		return fmt.Errorf("load the rules of bundle %d: %w", y.Bundle, err)
 	}
-	e, err := engine.New(plan, engine.Options{Partition: t.o.Partition, Since: y.Since, Load: t.load, Bundle: y.Bundle, Partitions: t.facts.Partitions, Targets: t.o.Bundles.Targets})
+	e, err := engine.New(plan, engine.Options{Partition: t.o.Partition, Since: y.Since, Load: t.load, Bundle: y.Bundle, Partitions: t.facts.Partitions, Targets: t.o.Bundles.Targets, FrameBytes: t.frameBytes})
 	if err != nil {
 		return err
 	}

@@ -27,9 +27,10 @@ type Task struct {
 	source []byte // as its alerts name it: the application
 	log    *slog.Logger
 
-	shareMin int                // contexts that a sweep writes after one commit, at least
-	writer   uint64             // of notes
-	killer   func(value []byte) // in tests: stands for a record that ends the process; else nil
+	shareMin   int                // contexts that a sweep writes after one commit, at least
+	writer     uint64             // of notes
+	frameBytes int                // see engine.Options; in tests only: else 0
+	killer     func(value []byte) // in tests: stands for a record that ends the process; else nil
 
 	// Of the present life, from a recovery to whatever ends it.
 	store      checkpoint.Task

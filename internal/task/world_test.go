@@ -56,25 +56,27 @@ type world struct {
 	records   []ingest.Record
 	end       event.Offset
 	kafkaState
-	epoch    int // of the transactional id
-	store    *memory
-	plans    []*rules.Plan
-	topicID  [16]byte
-	parts    int32
-	earliest event.Offset
-	compact  bool
-	evicts   bool                // contexts are moved out of memory now and then
-	start    Start               // of the instances
-	value    func() string       // of the next record
-	targets  map[string][]*world // the partitions of the topics of stages
-	rewrites [][]byte            // of a mutation
-	most     frame.Header        // what the frames before have named
-	poisons  bool                // some records kill
-	killer   func(value []byte) bool
-	deaths   int
-	bulk     int              // records of a batch, at most; 0: a few
-	newer    map[string]error // what can't be read because a newer version has written it: Journal, Plan
-	aborted  []ingest.Record  // of a mutation: what lies in the gaps
+	epoch      int // of the transactional id
+	store      *memory
+	plans      []*rules.Plan
+	topicID    [16]byte
+	parts      int32
+	earliest   event.Offset
+	compact    bool
+	evicts     bool                    // contexts are moved out of memory now and then
+	start      Start                   // of the instances
+	value      func() string           // of the next record
+	targets    map[string][]*world     // the partitions of the topics of stages
+	rewrites   [][]byte                // of a mutation
+	most       frame.Header            // what the frames before have named
+	passed     map[string]event.Offset // of a mutation: what is below has come, by task that sends
+	frameBytes int                     // see engine.Options
+	poisons    bool                    // some records kill
+	killer     func(value []byte) bool
+	deaths     int
+	bulk       int              // records of a batch, at most; 0: a few
+	newer      map[string]error // what can't be read because a newer version has written it: Journal, Plan
+	aborted    []ingest.Record  // of a mutation: what lies in the gaps
 }
 
 // death is the panic that stands for the end of a process.
@@ -139,7 +141,7 @@ func simPlans(t testing.TB) []*rules.Plan {
 }
 
 func newWorld(plans []*rules.Plan, seed uint64) *world {
-	w := &world{nature: newNature(seed), topic: "pays", store: newMemory(), plans: plans, parts: 1, topicID: [16]byte{1}, start: Start{From: FromEarliest}}
+	w := &world{nature: newNature(seed), topic: "pays", store: newMemory(), plans: plans, parts: 1, topicID: [16]byte{1}, start: Start{From: FromEarliest}, passed: map[string]event.Offset{}}
 	w.value = w.payment
 	return w
 }
@@ -389,7 +391,7 @@ func (w *world) instance() *Task {
 		Memory: w.memory, CommitInterval: time.Millisecond, CheckpointInterval: time.Millisecond, Start: w.start, Eager: w.eager, Now: func() time.Time { return w.now }, Engine: 1,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	w.store.present, t.shareMin, p.task = t, 1, t
+	w.store.present, t.shareMin, t.frameBytes, p.task = t, 1, w.frameBytes, t
 	t.killer = func(value []byte) {
 		if w.killer != nil && w.killer(value) {
 			w.deaths++
