@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,8 @@ func newRun(g *global) *cobra.Command {
 		Use:   "run [--config FILE]",
 		Short: "Run the service: read events, raise alerts",
 		Long: "Run the service: it joins the consumer group, reads the partitions, and writes alerts. Contexts in a folder (state.store: pebble) belong to one\n" +
-			"instance, so a second one of the same app is refused. SIGTERM and Ctrl-C end it in order within ten seconds: what was read is committed, contexts are checkpointed.",
+			"instance, so a second one of the same app is refused. SIGTERM and Ctrl-C end it in order within ten seconds, also while it starts: what was read is committed,\n" +
+			"contexts are checkpointed.",
 		Example: "  detector run\n  detector run --config /etc/insolite/insolite.yaml --log-format json\n  INSOLITE_KAFKA_BROKERS=kafka:9092 detector run",
 		Args:    cobra.NoArgs,
 	}
@@ -36,7 +38,7 @@ func newDrain(g *global) *cobra.Command {
 		Use:   "drain [--config FILE]",
 		Short: "Read to the end of every partition, checkpoint, and stop",
 		Long: "Read what is there, to the end of every partition, write a complete checkpoint, and stop. Nothing has to be replayed afterwards, so that another\n" +
-			"version of the engine can go on. Stop the other instances before.",
+			"version of the engine can go on. Stop the other instances before. Stopped before it is done, it fails.",
 		Example: "  detector drain --config insolite.yaml",
 		Args:    cobra.NoArgs,
 	}
@@ -56,8 +58,13 @@ func (g *global) serve(ctx context.Context, config string, o app.ServiceOptions)
 	}
 	o.Project, o.Logger = p, g.log()
 	s := app.NewService(o)
-	if err := s.Start(ctx); err != nil {
+	err = s.Start(ctx)
+	if err != nil && ctx.Err() == nil {
 		return err
+	}
+	if err != nil {
+		o.Logger.Info("stopped while it was starting", "at", err)
+		return stopped(o)
 	}
 	select {
 	case <-ctx.Done():
@@ -65,8 +72,24 @@ func (g *global) serve(ctx context.Context, config string, o app.ServiceOptions)
 	case <-s.Ended():
 	}
 	s.Stop()
-	return s.Err()
+	select {
+	case <-s.Ended():
+		return s.Err()
+	default:
+		return stopped(o)
+	}
 }
+
+// stopped is what becomes of a service that was asked to stop.
+func stopped(o app.ServiceOptions) error {
+	if o.Drain {
+		return errNotDrained
+	}
+	return nil
+}
+
+// errNotDrained is returned by a drain that is stopped: whoever called it must not go on as if it had succeeded.
+var errNotDrained = errors.New("stopped before everything was drained: what is left is replayed by the next start; run `detector drain` again before another version of the engine")
 
 func newApply(g *global) *cobra.Command {
 	cmd := &cobra.Command{
