@@ -72,7 +72,8 @@ func (c *Client) Heartbeat(ctx context.Context, gen Generation) error {
 }
 
 // CommittedOffset returns the group's committed offset of a partition and its metadata; found is false when there is none. It waits while
-// a transaction that could change it is open: call it after [Transaction.Init], which ends the predecessor's.
+// a transaction that could change it is open: call it after [Transaction.Init], which ends the predecessor's. A group that the coordinator
+// does not know is an error, [ErrZombie], and not one that has committed nothing: a member asks, so there is a group.
 func (c *Client) CommittedOffset(ctx context.Context, topic string, partition event.Partition) (next event.Offset, metadata string, found bool, err error) {
 	op := fmt.Sprintf("read the committed offset of %s/%d", topic, partition)
 	err = c.atCoordinator(ctx, op, func(b *sarama.Broker) (sarama.KError, error) {
@@ -82,11 +83,7 @@ func (c *Client) CommittedOffset(ctx context.Context, topic string, partition ev
 		if err != nil {
 			return 0, err
 		}
-		switch code := r.GroupError(); code {
-		case sarama.ErrNoError:
-		case sarama.ErrGroupIDNotFound: // nobody has committed or joined yet
-			return sarama.ErrNoError, nil
-		default:
+		if code := r.GroupError(); code != sarama.ErrNoError {
 			return code, nil
 		}
 		block := r.GetGroupBlock(c.opts.App, topic, int32(partition))
