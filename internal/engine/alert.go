@@ -31,7 +31,7 @@ func (e *Engine) emit(r *rule, held int) {
 	a.Rule = alerts.RuleInfo{Title: r.Title, Severity: r.Severity.String(), Mode: r.Mode.String(), Tags: r.Tags}
 	a.Key = e.named(a.Key[:0], r.Source.Fields, r.GroupBy)
 	a.At = e.row[r.Source.EventTime]
-	a.Summary, a.Description, a.Runbook = e.template(r.Alert.Summary), e.template(r.Alert.Description), e.template(r.Alert.Runbook)
+	a.Summary, a.Description, a.Runbook = computed(e.template(r.Alert.Summary)), e.template(r.Alert.Description), e.template(r.Alert.Runbook)
 	a.Condition = r.says
 	a.Because = e.because(a.Because[:0], r)
 	a.Context = e.features(a.Context[:0], r)

@@ -12,7 +12,7 @@ import (
 
 // Version is the version of what the engine computes. It is raised when a change of the code changes results, and only then: a log that one
 // version has stepped is not replayed by another one.
-const Version uint32 = 1
+const Version uint32 = 1 + next
 
 // Since says from which position on a task remembers what: by part of a context, the position at which the rules that want it came into
 // force. A part of the first rules has none. What a stored context holds of a part from before is void: a feature that was removed and comes

@@ -17,6 +17,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -31,9 +32,10 @@ const (
 	First   Kind = iota + 1 // the task's first start: From, Offset of At and Bundle are what it began with
 	Bundle                  // from here on, the rules of Bundle are in force
 	Exclude                 // the record at Excluded is passed over
+	Engine                  // from here on, version Engine of the engine steps; up to here another one did
 )
 
-var kindNames = [...]string{"", "first", "bundle", "exclude"}
+var kindNames = [...]string{"", "first", "bundle", "exclude", "engine"}
 
 // String returns the kind's name.
 func (k Kind) String() string {
@@ -48,7 +50,7 @@ var ErrNewer = errors.New("written by a newer version of the program; run that v
 
 var errMalformed = errors.New("malformed journal entry")
 
-// Entry is one entry of a task's journal. Of From, Bundle and Excluded, those that the kind does not name are zero.
+// Entry is one entry of a task's journal. Of From, Bundle, Excluded and Engine, those that the kind does not name are zero.
 type Entry struct {
 	Number   uint64
 	Kind     Kind
@@ -56,6 +58,7 @@ type Entry struct {
 	From     event.Offset   // of First: where contexts begin to be built; up to At without output
 	Bundle   event.Offset   // of First and Bundle: the number of the bundle
 	Excluded event.Offset   // of Exclude
+	Engine   uint32         // of Engine
 }
 
 const (
@@ -83,6 +86,8 @@ func (e *Entry) Append(dst []byte) []byte {
 		return binary.BigEndian.AppendUint64(dst, uint64(e.Bundle))
 	case Bundle:
 		return binary.BigEndian.AppendUint64(dst, uint64(e.Bundle))
+	case Engine:
+		return binary.BigEndian.AppendUint64(dst, uint64(e.Engine))
 	}
 	return binary.BigEndian.AppendUint64(dst, uint64(e.Excluded))
 }
@@ -101,7 +106,7 @@ func Parse(b []byte) (Entry, error) {
 		return Entry{}, errMalformed
 	}
 	e := Entry{Kind: Kind(b[1])}
-	if b[0] != entryVersion || e.Kind < First || e.Kind > Exclude {
+	if b[0] != entryVersion || e.Kind < First || e.Kind > Engine {
 		return Entry{}, fmt.Errorf("journal entry of format %d, %s: %w", b[0], e.Kind, ErrNewer)
 	}
 	body := 8
@@ -118,6 +123,11 @@ func Parse(b []byte) (Entry, error) {
 		e.From, e.Bundle = value, event.Offset(binary.BigEndian.Uint64(b[entryHead+8:]))
 	case Bundle:
 		e.Bundle = value
+	case Engine:
+		if value > math.MaxUint32 {
+			return Entry{}, errMalformed
+		}
+		e.Engine = uint32(value)
 	default:
 		e.Excluded = value
 	}

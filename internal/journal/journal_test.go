@@ -13,6 +13,7 @@ var entries = []Entry{
 	{Number: 1, Kind: First, At: event.Position{Offset: 300}, From: 100, Bundle: 7},
 	{Number: 2, Kind: Bundle, At: event.Position{Offset: 400, Step: 3}, Bundle: 9},
 	{Number: 1 << 40, Kind: Exclude, At: event.Position{Offset: 5}, Excluded: 6},
+	{Number: 3, Kind: Engine, At: event.Position{Offset: 500, Step: 1}, Engine: 2},
 }
 
 // What this version wrote once is read, and written the same.
@@ -31,7 +32,7 @@ func TestGoldenEntries(t *testing.T) {
 			}
 		}
 	}
-	for _, b := range [][]byte{{2, 1}, {1, 0}, {1, 4}} {
+	for _, b := range [][]byte{{2, 1}, {1, 0}, {1, 5}} {
 		if _, err := Parse(b); !errors.Is(err, ErrNewer) {
 			t.Errorf("%v: error %v, want ErrNewer", b, err)
 		}

@@ -90,7 +90,10 @@ func (t *Task) recover(ctx context.Context) error {
 	if meta != nil {
 		t.sweep.flipped = meta.Y
 	}
-	return t.replay(ctx, x, y)
+	if err := t.replay(ctx, x, y); err != nil {
+		return err
+	}
+	return t.advance(t.lifetime, nil) // entries at X come before anything else is written
 }
 
 func (t *Task) readCommitted(ctx context.Context) (committed, error) {
@@ -261,15 +264,6 @@ func (t *Task) agree(x *committed, meta *checkpoint.Meta) error {
 			"the log begins at %d, behind the checkpoint at %v: what lies between is gone", t.facts.Earliest, y)
 	}
 	return t.sameEngine(x, y)
-}
-
-// sameEngine checks that what is to be replayed was stepped by the same engine.
-func (t *Task) sameEngine(x *committed, y event.Position) error {
-	if x.Engine == t.o.Engine || !y.Before(x.position) || t.o.AcceptEngine {
-		return nil
-	}
-	return t.refuse("run `detector drain` with the version that ran before, or pass --accept-engine-change to let results differ",
-		"engine version %d ran up to %v, this is version %d and would have to replay from %v", x.Engine, x.position, t.o.Engine, y)
 }
 
 // complete checks that the journal has every entry from the checkpoint to the commit.

@@ -138,6 +138,9 @@ func (t *Task) advance(ctx context.Context, b *ingest.Batch) error {
 		} else if done {
 			continue
 		}
+		if err := t.tellEngine(ctx); err != nil {
+			return err
+		}
 		if at := t.engine.Position(); !t.live && at.Offset == t.target.position.Offset {
 			return t.refuse("restore the journal topic; "+rebuild, "the replay stands at %v, but %v was committed: a journal entry is missing", at, t.target.position)
 		}
@@ -287,6 +290,7 @@ func (t *Task) applyNext(ctx context.Context) (bool, error) {
 		}
 	case journal.Exclude:
 		t.excluded[entry.Excluded] = true
+	case journal.Engine: // whether this one may replay it was decided by the commit
 	default:
 		return false, t.refuse("restore the journal topic", "journal entry %d begins the task anew", entry.Number)
 	}

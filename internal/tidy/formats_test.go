@@ -35,7 +35,6 @@ var formats = map[string]struct{ constant, golden string }{
 // noFormats are versions of something else.
 var noFormats = map[string]string{
 	"ingest/kafka/writer.go produceVersion": "Kafka's",
-	"internal/engine/switch.go Version":     "of what is computed, not of bytes",
 }
 
 // Every format has its version in the code, the same one in the operators' page, and a file of what each of its versions has written.

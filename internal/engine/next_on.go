@@ -1,0 +1,7 @@
+//go:build nextengine
+
+package engine
+
+const next = 1
+
+func computed(summary string) string { return summary + " (next)" }
