@@ -26,12 +26,12 @@ func Apply(ctx context.Context, p *Project, log *slog.Logger) (event.Offset, err
 	if err := b.refresh(ctx); err != nil {
 		return 0, err
 	}
-	mine, hash, err := p.hashed()
+	mine, err := p.Bundle()
 	if err != nil {
 		return 0, err
 	}
-	if b.inForce(hash) {
-		return b.Newest(), nil
+	if is, err := b.inForce(mine); is || err != nil {
+		return b.Newest(), err
 	}
 	if err := b.stages.ensure(ctx, p.Set); err != nil { // here, where somebody waits for the answer
 		return 0, err

@@ -260,10 +260,32 @@ func (b *bundles) set(ctx context.Context, number event.Offset) (*rules.Set, err
 	return set, nil
 }
 
-// inForce reports whether the newest bundle has that hash.
-func (b *bundles) inForce(h bundle.Hash) bool {
-	number, seen := b.number(h)
-	return seen && number == b.Newest()
+// find returns the newest number of a bundle with the same content. Which version of the engine has published it does not matter: rules are not
+// new because the program is, and old ones on disk must not come back by an upgrade.
+func (b *bundles) find(mine *bundle.Bundle) (number event.Offset, seen bool, err error) {
+	engines := map[uint32]bool{mine.Engine: true}
+	b.mu.Lock()
+	for _, m := range b.manifests {
+		engines[m.Engine] = true
+	}
+	b.mu.Unlock()
+	number = -1
+	for e := range engines {
+		h, err := (&bundle.Bundle{Engine: e, Files: mine.Files}).Hash()
+		if err != nil {
+			return -1, false, err
+		}
+		if n, ok := b.number(h); ok {
+			number, seen = max(number, n), true
+		}
+	}
+	return number, seen, nil
+}
+
+// inForce reports whether the newest bundle has the same content.
+func (b *bundles) inForce(mine *bundle.Bundle) (bool, error) {
+	number, seen, err := b.find(mine)
+	return seen && number == b.Newest(), err
 }
 
 // topicBundles are the bundles as a task of one topic sees them.

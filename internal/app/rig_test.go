@@ -253,12 +253,13 @@ func (r *rig) visible(topic string) []string {
 	return lines
 }
 
-// activation is where a partition's rules became others, or a record was excluded.
+// activation is where a partition's rules became others, a record was excluded, or another version of the engine went on.
 type activation struct {
 	at       event.Position
-	plan     *rules.Plan // nil: excluded
+	plan     *rules.Plan // nil: one of the others
 	bundle   event.Offset
 	excluded event.Offset
+	engine   uint32 // 0: one of the others
 }
 
 // expected is the output of one engine a partition, each stepping its log once, with the rules that its journal tells.
@@ -277,10 +278,13 @@ func (r *rig) expected() (alerts, dead []string) {
 		next = next[1:]
 		var out engine.Output
 		excluded := map[event.Offset]bool{}
+		version, versions := engine.Version, []uint32(nil) // that gave each alert
 		for i := range records {
 			for len(next) > 0 && next[0].at.Offset <= records[i].Offset {
 				e.Restore(event.Position{Offset: next[0].at.Offset, Step: next[0].at.Step + 1}, e.Watermark())
-				if next[0].plan == nil {
+				if next[0].engine > 0 {
+					version = next[0].engine
+				} else if next[0].plan == nil {
 					excluded[next[0].excluded] = true
 				} else if e, err = e.Switch(next[0].plan, 0); err != nil {
 					r.t.Fatal(err)
@@ -295,9 +299,12 @@ func (r *rig) expected() (alerts, dead []string) {
 			if err := e.Step(&ingest.Batch{Topic: r.topic(), Records: records[i : i+1], Next: records[i].Offset + 1}, &out); err != nil {
 				r.t.Fatal(err)
 			}
+			for len(versions) < len(out.Alerts) {
+				versions = append(versions, version)
+			}
 		}
-		for _, a := range out.Alerts {
-			alerts = append(alerts, fmt.Sprintf("%s %s", a.Key, a.Value))
+		for i, a := range out.Alerts {
+			alerts = append(alerts, fmt.Sprintf("%s %s", a.Key, ofVersion(versions[i], a.Value)))
 		}
 		for _, d := range out.DeadLetters {
 			l := deadletter.Letter{App: r.project.Config.App, Topic: r.topic(), Partition: event.Partition(p), Record: d.Record, Stage: d.Stage, Reason: d.Reason, Source: d.Source, Field: d.Field, Byte: d.Byte, Message: d.Message}
@@ -329,8 +336,8 @@ func (r *rig) journalled() [][]activation {
 			r.t.Fatalf("the journal of partition %d has %d entries: %v", p, len(entries), err)
 		}
 		for _, e := range entries {
-			if e.Kind == journal.Exclude {
-				out[p] = append(out[p], activation{at: e.At, excluded: e.Excluded})
+			if e.Kind == journal.Exclude || e.Kind == journal.Engine {
+				out[p] = append(out[p], activation{at: e.At, excluded: e.Excluded, engine: e.Engine})
 				continue
 			}
 			plan, err := topicBundles{all, r.topic()}.Plan(r.t.Context(), e.Bundle)

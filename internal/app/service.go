@@ -213,11 +213,15 @@ func (s *Service) publishRules(ctx context.Context) error {
 	if err := s.bundles.refresh(ctx); err != nil {
 		return err
 	}
-	mine, hash, err := s.o.Project.hashed()
+	mine, err := s.o.Project.Bundle()
 	if err != nil {
 		return err
 	}
-	switch number, seen := s.bundles.number(hash); {
+	number, seen, err := s.bundles.find(mine)
+	if err != nil {
+		return err
+	}
+	switch {
 	case !seen:
 		if err := s.bundles.stages.ensure(ctx, s.o.Project.Set); err != nil {
 			return err

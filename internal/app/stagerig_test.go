@@ -13,6 +13,7 @@ import (
 	"insolite/ingest/kafka"
 	"insolite/internal/engine"
 	"insolite/internal/event"
+	"insolite/internal/journal"
 	"insolite/loadgen"
 )
 
@@ -184,6 +185,9 @@ func (r *rig) logs() (all []taskLog, sets *bundles) {
 				r.t.Fatalf("the journal of %s has %d entries: %v", g.name, len(entries), err)
 			}
 			for _, e := range entries {
+				if e.Kind == journal.Engine {
+					continue
+				}
 				plan, err := topicBundles{sets, topic}.Plan(ctx, e.Bundle)
 				if err != nil {
 					r.t.Fatal(err)

@@ -94,7 +94,9 @@ func (s *Service) publishChange(ctx context.Context, p *Project, known bundle.Ha
 	if err := s.bundles.refresh(ctx); err != nil {
 		return known, err
 	}
-	if s.bundles.inForce(hash) {
+	if is, err := s.bundles.inForce(b); err != nil {
+		return known, err
+	} else if is {
 		return hash, nil // another instance saw it first
 	}
 	if err := s.bundles.stages.ensure(ctx, p.Set); err != nil {

@@ -1,0 +1,180 @@
+package app
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"insolite/internal/engine"
+	"insolite/internal/kafkatest"
+	"insolite/internal/redistest"
+)
+
+// The program is replaced by other ones while events come: by one with the same version of the engine, and by one with the next version, whose
+// alerts say so. What a reader sees is what one uninterrupted evaluation gives, with the version that the journal names for each position.
+func TestUpgrade(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real broker, and three builds, take a minute; run without -short")
+	}
+	cluster, server := kafkatest.Start(t, 1), redistest.Start(t)
+	now, other, next := build(t), build(t, "-tags", "crash"), build(t, "-tags", "nextengine")
+	shared := fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, checkpoint_interval: 300ms}\n", server.Addr())
+	for name, c := range map[string]struct {
+		extra string
+		run   func(r *rig)
+	}{
+		"up-same":   {shared, func(r *rig) { replacedOneByOne(r, other) }},
+		"up-engine": {"", func(r *rig) { engineReplaced(r, next) }},
+		"up-shared": {shared, func(r *rig) { engineReplacedOneByOne(r, next) }},
+		"up-rules":  {"", func(r *rig) { oldRulesOnDisk(r, next) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, cluster.Bootstrap(), now, name, c.extra)
+			r.java = cluster.Java
+			c.run(r)
+		})
+	}
+}
+
+// Three instances are replaced one by one by another build with the same engine, with rules by one key and by two.
+func replacedOneByOne(r *rig, program string) {
+	f := newFleet(r, 3, withStaticIDs)
+	f.startAll()
+	end := f.load(3000)
+	f.live("the start")
+	for i, one := range f.instances {
+		one.interrupt()
+		one.program = program
+		one.start("run")
+		f.live(fmt.Sprintf("instance %d was replaced", i+1))
+	}
+	end()
+	f.end()
+}
+
+// The next version of the engine is refused where something would have to be replayed. After a drain by the version before, and after any stop
+// in order, it goes on; so does the one before, on the way back.
+func engineReplaced(r *rig, program string) {
+	before := r.program
+	r.run()
+	end := r.load(6_000, 3000, 0.001)
+	r.logged("msg=checkpoint", rigPartitions, 10*time.Second)
+	r.kill()
+	end()
+	r.program = program
+	r.start("run")
+	r.logged(fmt.Sprintf("engine version %d ran up to", engine.Version), 1, 20*time.Second)
+	r.logged("run `detector drain` with the version that ran before", 1, time.Second)
+	r.interrupt()
+
+	r.program = before
+	r.drain()
+	r.program = program
+	mark := r.mark()
+	r.run()
+	r.eachTask(`msg="engine changed"`, mark, time.Second)
+	end = r.load(6_000, 3000, 0.001)
+	time.Sleep(time.Second)
+	r.kill() // the same version replays
+	r.run()
+	end()
+	r.interrupt() // everything is checkpointed, so that another version can go on
+
+	r.program = before
+	mark = r.mark()
+	r.run()
+	r.eachTask(`msg="engine changed"`, mark, time.Second)
+	r.load(3_000, 3000, 0.001)()
+	r.interrupt()
+	r.program = program
+	r.run()
+	r.load(1_000, 3000, 0.001)()
+	r.interrupt()
+	r.drain()
+	r.judge()
+	for p, a := range r.journalled() {
+		var versions []uint32
+		for _, entry := range a {
+			if entry.engine > 0 {
+				versions = append(versions, entry.engine)
+			}
+		}
+		const one, two = engine.Version, engine.Version + 1
+		if want := []uint32{two, one, two}; !slices.Equal(versions, want) && !slices.Equal(versions, append([]uint32{two, one}, want...)) {
+			r.t.Errorf("partition %d: the journal names the versions %d, want %d, and those before once more where the first start was not refused", p, versions, want)
+		}
+	}
+}
+
+// Two instances that share their contexts are replaced one by one by the next version: a stop in order and a partition that is given up leave
+// nothing to replay. What could not be written in time is refused, and drained by the version before.
+func engineReplacedOneByOne(one *rig, program string) {
+	two, before := one.twin(func(text string) string {
+		return regexp.MustCompile("static_id: one").ReplaceAllString(text, "static_id: two")
+	}), one.program
+	end := one.pour(1500)
+	one.start("run")
+	two.start("run")
+	one.logged("msg=live", 1, 20*time.Second)
+	two.logged("msg=live", 1, 20*time.Second)
+	for _, r := range []*rig{one, two} {
+		time.Sleep(time.Second)
+		r.interrupt()
+		r.program = program
+		r.start("run")
+		r.logged("msg=joined", 2, 20*time.Second)
+	}
+	time.Sleep(2 * time.Second)
+	end()
+	one.interrupt()
+	two.interrupt()
+	if n := one.lines("msg=refused") + two.lines("msg=refused"); n > 0 {
+		one.t.Logf("%d tasks were refused meanwhile", n)
+		one.program = before
+		one.drain()
+		one.program = program
+	}
+	one.drain()
+	one.judge()
+	for p, a := range one.journalled() {
+		if last := a[len(a)-1]; last.engine != engine.Version+1 {
+			one.t.Errorf("partition %d: the journal ends with %+v, want the next version", p, last)
+		}
+	}
+}
+
+// Rules that were published before and are not the newest do not come back because the program is another one.
+func oldRulesOnDisk(r *rig, program string) {
+	r.run()
+	r.load(1_000, 3000, 0.001)()
+	var first string
+	r.rules(func(text string) string { first = text; return text + addedRule })
+	r.logged(`msg="rules activated"`, rigPartitions, 20*time.Second)
+	r.interrupt()
+	r.rules(func(string) string { return first })
+	r.program = program
+	published := r.lines("rules published")
+	r.run()
+	r.logged("the rules on disk are older than the ones in force", 1, time.Second)
+	r.load(2_000, 3000, 0.001)()
+	r.interrupt()
+	r.drain()
+	if n := r.lines("rules published"); n != published {
+		r.t.Errorf("rules were published %d times, want %d", n, published)
+	}
+	r.judge()
+}
+
+var summary = regexp.MustCompile(`"summary":"(?:[^"\\]|\\.)*`)
+
+// ofVersion is an alert as a version of the engine writes it.
+func ofVersion(version uint32, alert []byte) []byte {
+	if version == engine.Version {
+		return alert
+	}
+	at := summary.FindIndex(alert)
+	return slices.Concat(alert[:at[1]], []byte(" (next)"), alert[at[1]:])
+}
