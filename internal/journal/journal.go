@@ -7,7 +7,8 @@
 // where a task began; it is no step.
 //
 //	key    app/topic/partition/number, so that a compacted topic keeps every entry
-//	value  version u8, kind u8, number u64, offset i64, step u32, then what the kind needs, all big endian
+//	value  version u8, kind u8, number u64, offset i64, step u32, then what the kind needs, all big endian: of the first one i64 from, i64
+//	       bundle and, since version 2, the topic's partitions i32; of the others one number of 64 bits
 //
 // A value of a newer version, or of a kind that this version does not know, is [ErrNewer]: a task that cannot do what its journal says must
 // not go on. Values and functions may be used concurrently.
@@ -57,12 +58,15 @@ type Entry struct {
 	At       event.Position // of First: where the output begins
 	From     event.Offset   // of First: where contexts begin to be built; up to At without output
 	Bundle   event.Offset   // of First and Bundle: the number of the bundle
+	Of       int32          // of First: how many partitions the topic had then; 0: not known
 	Excluded event.Offset   // of Exclude
 	Engine   uint32         // of Engine
 }
 
+// Only what has changed is of the newer version, so that a program of the version before reads the rest.
 const (
-	entryVersion = 1
+	entryVersion = 2 // of First, which says how many partitions there were
+	entryBefore  = 1
 	entryHead    = 1 + 1 + 8 + 8 + 4
 )
 
@@ -77,13 +81,21 @@ func OfTask(key []byte, task string) bool {
 
 // Append appends the entry's value.
 func (e *Entry) Append(dst []byte) []byte {
-	dst = append(dst, entryVersion, byte(e.Kind))
+	version := byte(entryBefore)
+	if e.Kind == First && e.Of > 0 {
+		version = entryVersion
+	}
+	dst = append(dst, version, byte(e.Kind))
 	dst = binary.BigEndian.AppendUint64(dst, e.Number)
 	dst = appendPosition(dst, e.At)
 	switch e.Kind {
 	case First:
 		dst = binary.BigEndian.AppendUint64(dst, uint64(e.From))
-		return binary.BigEndian.AppendUint64(dst, uint64(e.Bundle))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(e.Bundle))
+		if version == entryBefore {
+			return dst
+		}
+		return binary.BigEndian.AppendUint32(dst, uint32(e.Of))
 	case Bundle:
 		return binary.BigEndian.AppendUint64(dst, uint64(e.Bundle))
 	case Engine:
@@ -106,12 +118,17 @@ func Parse(b []byte) (Entry, error) {
 		return Entry{}, errMalformed
 	}
 	e := Entry{Kind: Kind(b[1])}
-	if b[0] != entryVersion || e.Kind < First || e.Kind > Engine {
+	if b[0] != entryVersion && b[0] != entryBefore || e.Kind < First || e.Kind > Engine {
 		return Entry{}, fmt.Errorf("journal entry of format %d, %s: %w", b[0], e.Kind, ErrNewer)
 	}
 	body := 8
-	if e.Kind == First {
+	switch {
+	case e.Kind == First && b[0] == entryVersion:
+		body = 20
+	case e.Kind == First:
 		body = 16
+	case b[0] == entryVersion:
+		return Entry{}, errMalformed
 	}
 	if len(b) != entryHead+body {
 		return Entry{}, errMalformed
@@ -121,10 +138,15 @@ func Parse(b []byte) (Entry, error) {
 	switch e.Kind {
 	case First:
 		e.From, e.Bundle = value, event.Offset(binary.BigEndian.Uint64(b[entryHead+8:]))
+		if b[0] == entryVersion {
+			if e.Of = int32(binary.BigEndian.Uint32(b[entryHead+16:])); e.Of <= 0 {
+				return Entry{}, errMalformed
+			}
+		}
 	case Bundle:
 		e.Bundle = value
 	case Engine:
-		if value > math.MaxUint32 {
+		if value < 0 || value > math.MaxUint32 {
 			return Entry{}, errMalformed
 		}
 		e.Engine = uint32(value)

@@ -16,23 +16,28 @@ var entries = []Entry{
 	{Number: 3, Kind: Engine, At: event.Position{Offset: 500, Step: 1}, Engine: 2},
 }
 
-// What this version wrote once is read, and written the same.
+// What this version wrote once is read, and written the same; but for the first entry, that is what the version before wrote.
 func TestGoldenEntries(t *testing.T) {
 	var now [][]byte
 	for i := range entries {
 		now = append(now, entries[i].Append(nil))
 	}
-	for i, b := range golden.Same(t, "testdata/entries-1.hex", now...) {
-		if got, err := Parse(b); err != nil || got != entries[i] {
-			t.Errorf("%s: read %+v, %v", entries[i].Kind, got, err)
+	kept := golden.Same(t, "testdata/entries-1.hex", now...)
+	second := entries[0]
+	second.Of = 12
+	kept = append(kept, golden.Same(t, "testdata/entries-2.hex", second.Append(nil))...)
+	for i, b := range kept {
+		want := append(entries[:len(entries):len(entries)], second)[i]
+		if got, err := Parse(b); err != nil || got != want {
+			t.Errorf("read %+v, %v, want %+v", got, err, want)
 		}
 		for n := range b {
 			if _, err := Parse(b[:n]); err == nil {
-				t.Errorf("%s: %d of %d bytes are read without an error", entries[i].Kind, n, len(b))
+				t.Errorf("%s: %d of %d bytes are read without an error", want.Kind, n, len(b))
 			}
 		}
 	}
-	for _, b := range [][]byte{{2, 1}, {1, 0}, {1, 5}} {
+	for _, b := range [][]byte{{3, 1}, {1, 0}, {1, 5}} {
 		if _, err := Parse(b); !errors.Is(err, ErrNewer) {
 			t.Errorf("%v: error %v, want ErrNewer", b, err)
 		}
@@ -84,6 +89,8 @@ func FuzzParse(f *testing.F) {
 	for i := range entries {
 		f.Add(entries[i].Append(nil))
 	}
+	f.Add((&Entry{Number: 1, Kind: First, Of: 3}).Append(nil))
+	f.Add([]byte("\x01\x0400000000000000000000\xad0000000")) // a number that no version has
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, err := Parse(b); err == nil && string(e.Append(nil)) != string(b) {
 			t.Errorf("%x reads as %+v, which is written otherwise", b, e)

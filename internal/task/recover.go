@@ -122,7 +122,7 @@ func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journ
 	if len(entries) > 0 {
 		return committed{}, nil, t.refuse(restoreOffsets+", or "+anew, "the journal has %d entries, but there is no committed offset", len(entries))
 	}
-	first := journal.Entry{Number: 1, Kind: journal.First, Bundle: t.o.Bundles.Newest()}
+	first := journal.Entry{Number: 1, Kind: journal.First, Bundle: t.o.Bundles.Newest(), Of: t.facts.Partitions}
 	plan, err := t.o.Bundles.Plan(ctx, first.Bundle)
 	if err != nil {
 		return committed{}, nil, fmt.Errorf("load the rules of bundle %d: %w", first.Bundle, err) // before anything names it
@@ -130,6 +130,9 @@ func (t *Task) first(ctx context.Context, meta *checkpoint.Meta, entries []journ
 	start := t.o.Start
 	if plan.Stage != nil {
 		start = Start{From: FromEarliest} // what was sent to it is for it
+		if first.Bundle, err = t.sentWith(ctx, first.Bundle); err != nil {
+			return committed{}, nil, err
+		}
 	}
 	if first.At.Offset, first.From, err = t.start(ctx, start); err != nil {
 		return committed{}, nil, fmt.Errorf("find where to start: %w", err)

@@ -50,6 +50,38 @@ func (t *Task) followNow(ctx context.Context, number event.Offset) error {
 	return t.activate(ctx, number)
 }
 
+// sentWith is the bundle that a stage begins with: that of the first record in its log, when there is one. Newer rules may have no use for it,
+// and would lose what it was sent for.
+func (t *Task) sentWith(ctx context.Context, newest event.Offset) (event.Offset, error) {
+	if t.facts.Earliest >= t.facts.End {
+		return newest, nil
+	}
+	feed, err := t.o.Log.Open(ctx, t.facts.Earliest)
+	if err != nil {
+		return 0, fmt.Errorf("open the log: %w", err)
+	}
+	defer feed.Close()
+	for {
+		b, err := feed.Poll(ctx, time.Second)
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("read the first record: %w", err)
+		case b == nil:
+		case len(b.Records) > 0:
+			number, err := engine.FrameBundle(b.Records[0].Value)
+			if err != nil {
+				return 0, fmt.Errorf("the record at %d: %w", b.Records[0].Offset, err)
+			}
+			if number < newest {
+				_, err = t.o.Bundles.Plan(ctx, number) // before anything names it
+			}
+			return min(number, newest), err
+		case b.Next >= t.facts.End:
+			return newest, nil
+		}
+	}
+}
+
 // trimInterval is between two deletions of what a stage does not need any more.
 const trimInterval = 30 * time.Second
 
