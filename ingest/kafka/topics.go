@@ -148,6 +148,25 @@ func (c *Client) waitForLeaders(ctx context.Context, topic string) error {
 	})
 }
 
+// TopicsWith returns the names that begin so, sorted, of the topics which the login may see.
+func (c *Client) TopicsWith(ctx context.Context, prefix string) (names []string, err error) {
+	err = retry(ctx, "list the topics", func() error {
+		r, _, err := c.describe()
+		if err != nil {
+			return err
+		}
+		names = names[:0]
+		for _, t := range r.Topics {
+			if t.Err == sarama.ErrNoError && strings.HasPrefix(t.Name, prefix) {
+				names = append(names, t.Name)
+			}
+		}
+		slices.Sort(names)
+		return nil
+	})
+	return names, err
+}
+
 // DescribeTopic asks the brokers about a topic. A topic that isn't there is [ErrNotFound], at once.
 func (c *Client) DescribeTopic(ctx context.Context, name string) (*Topic, error) {
 	t := &Topic{Name: name}

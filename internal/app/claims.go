@@ -24,6 +24,11 @@ type running struct {
 
 // runClaim runs the task of an assigned partition until the partition goes away.
 func (s *Service) runClaim(ctx context.Context, claim *kafka.Claim) {
+	if there := int(claim.Partition) + 1; s.bundles.stages.width(claim.Topic, there) < there {
+		s.log.Warn("a partition that was added to the topic of a stage is not used: keys would move away from their histories", "topic", claim.Topic, "partition", int(claim.Partition))
+		<-ctx.Done()
+		return
+	}
 	start, ok := s.awaitStart(ctx, claim)
 	if !ok {
 		return
@@ -127,9 +132,6 @@ func (s *Service) checkpointInterval() time.Duration {
 // start is where a partition's task begins when it has never run.
 func (s *Service) start(ctx context.Context, of kafka.TopicPartition) (task.Start, error) {
 	topic := of.Topic
-	if n := s.bundles.stages.count(topic); n > 0 && int32(of.Partition) >= n {
-		return task.Start{}, fmt.Errorf("topic %s had %d partitions when this instance started, and tasks send by that number; create it anew with so many, or take another `app`: with more, keys move and their histories are torn", topic, n)
-	}
 	set, err := s.bundles.set(ctx, s.bundles.Newest())
 	if err != nil {
 		return task.Start{}, err

@@ -31,8 +31,8 @@ func (s *Service) readCommits(ctx context.Context) (commits, map[kafka.TopicPart
 	return told, next, nil
 }
 
-// reading is which topics are to be read: those of the newest rules, of all rules that some task has still in force, and of stages that were
-// ever read, in which rows may be on their way that other rules have sent. A stage's topic stays until it is deleted: its committed offsets
+// reading is which topics are to be read: those of the newest rules, of all rules that some task has still in force, and of all stages that
+// are there, in which rows may be on their way that other rules have sent. A stage's topic stays until it is deleted: its committed offsets
 // would expire otherwise, and its tasks could not go on when its rules come back.
 type reading struct {
 	newest event.Offset
@@ -48,6 +48,9 @@ func (r *reading) equal(o *reading) bool {
 func (s *Service) reading(ctx context.Context, told commits) *reading {
 	r := &reading{newest: s.bundles.Newest()}
 	others, stages := map[event.Offset]bool{}, map[string]bool{}
+	for _, name := range s.bundles.stages.names() {
+		stages[name] = true
+	}
 	for at, c := range told {
 		if isStage(s.config.App, at.Topic) {
 			stages[at.Topic] = true
@@ -105,7 +108,7 @@ func (s *Service) partitionsOf(ctx context.Context, r *reading) (partitions map[
 		case err != nil:
 			return nil, nil, err
 		default:
-			partitions[name] = topic.Partitions
+			partitions[name] = s.bundles.stages.width(name, topic.Partitions)
 		}
 	}
 	return partitions, missing, nil
@@ -151,6 +154,11 @@ func (s *Service) settled(ctx context.Context, done *reading) bool {
 
 // follow brings the topics that are read up to date, and the limits of those that send. It returns what it has found if all of it is there.
 func (s *Service) follow(ctx context.Context, done *reading) (*reading, error) {
+	if done == nil || done.newest != s.bundles.Newest() { // a topic is made before its rules are published
+		if err := s.bundles.stages.find(ctx); err != nil {
+			return nil, err
+		}
+	}
 	told, next, err := s.readCommits(ctx)
 	if err != nil {
 		return nil, err

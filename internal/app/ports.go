@@ -28,11 +28,12 @@ type partitionLog struct {
 	logger  *slog.Logger
 	feed    atomic.Pointer[kafka.Feed] // the present one; nil: none
 	trims   *trouble
+	bundles *bundles
 }
 
 func newPartitionLog(s *Service, at kafka.TopicPartition) *partitionLog {
 	logger := s.log.With("topic", at.Topic, "partition", int(at.Partition))
-	return &partitionLog{client: s.client, fetcher: s.fetcher, at: at, meter: newFeedMeter(s.registry, at.Topic), logger: logger,
+	return &partitionLog{client: s.client, fetcher: s.fetcher, bundles: s.bundles, at: at, meter: newFeedMeter(s.registry, at.Topic), logger: logger,
 		trims: &trouble{log: logger, what: "records that are not needed any more can't be deleted; the topic grows", over: "records that are not needed any more can be deleted again"}}
 }
 
@@ -57,7 +58,7 @@ func (l *partitionLog) Facts(ctx context.Context) (task.Facts, error) {
 	if err != nil {
 		return task.Facts{}, err
 	}
-	f := task.Facts{Partitions: int32(topic.Partitions), Compacted: topic.Compacted}
+	f := task.Facts{Partitions: int32(l.bundles.stages.width(topic.Name, topic.Partitions)), Compacted: topic.Compacted}
 	id, err := hex.DecodeString(topic.ID)
 	if err != nil || len(id) != len(f.TopicID) {
 		return task.Facts{}, fmt.Errorf("topic %s has the id %q", topic.Name, topic.ID)

@@ -245,6 +245,9 @@ func (s *Service) publishRules(ctx context.Context) error {
 
 // join joins the group for the topics that are to be read.
 func (s *Service) join(ctx context.Context) error {
+	if err := s.bundles.stages.find(ctx); err != nil {
+		return err
+	}
 	told, _, err := s.readCommits(ctx)
 	if err != nil {
 		return err

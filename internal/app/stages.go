@@ -1,10 +1,13 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +15,8 @@ import (
 	"insolite/ingest/kafka"
 	"insolite/internal/config"
 	"insolite/internal/deadletter"
+	"insolite/internal/event"
+	"insolite/internal/journal"
 	"insolite/rules"
 )
 
@@ -24,11 +29,12 @@ type stageTopics struct {
 	making chan struct{} // held by one that makes topics; a channel, so that waiting for it ends with a context
 
 	mu         sync.Mutex       // never held while anything is asked of a broker
-	partitions map[string]int32 // of the topics that are there. Tasks send by it, so it stays for the life of the process
+	partitions map[string]int32 // of the topics that rules need. Tasks send by it, so it stays for the life of the process
+	found      map[string]int32 // of others that are there: as many as their tasks began with; 0: none has begun
 }
 
 func newStageTopics(client *kafka.Client, c *config.Config, log *slog.Logger) *stageTopics {
-	return &stageTopics{client: client, config: c, log: log, making: make(chan struct{}, 1), partitions: map[string]int32{}}
+	return &stageTopics{client: client, config: c, log: log, making: make(chan struct{}, 1), partitions: map[string]int32{}, found: map[string]int32{}}
 }
 
 // count returns how many partitions a topic has to which tasks send; 0: not known.
@@ -36,6 +42,81 @@ func (s *stageTopics) count(topic string) int32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.partitions[topic]
+}
+
+// width returns how many partitions of a topic have a task, of those that there are: one that was added to the topic of a stage has none.
+func (s *stageTopics) width(topic string, there int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := max(s.partitions[topic], s.found[topic]); n > 0 {
+		return min(int(n), there)
+	}
+	return there
+}
+
+// names returns the topics that are known.
+func (s *stageTopics) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.AppendSeq(slices.Collect(maps.Keys(s.partitions)), maps.Keys(s.found))
+}
+
+// find looks for topics of stages that are there, whatever rules they were made for: rows may lie in them that nobody has read. None of them is
+// one of another application whose name begins with this one's.
+func (s *stageTopics) find(ctx context.Context) error {
+	prefix := s.config.App + ".by."
+	names, err := s.client.TopicsWith(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.Contains(strings.TrimPrefix(name, prefix), ".by.") || slices.Contains(s.names(), name) {
+			continue
+		}
+		n, err := s.began(ctx, name)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.found[name] = n
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// began returns how many partitions a topic had when its tasks began, as their journal says; 0: it does not.
+func (s *stageTopics) began(ctx context.Context, name string) (of int32, err error) {
+	journals, err := s.client.DescribeTopic(ctx, s.config.JournalTopic())
+	if errors.Is(err, kafka.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	prefix := []byte(s.config.App + "/" + name + "/")
+	for p := range journals.Partitions {
+		at := kafka.TopicPartition{Topic: journals.Name, Partition: event.Partition(p)}
+		first, err := s.client.Earliest(ctx, at)
+		if err != nil {
+			return 0, err
+		}
+		end, err := s.client.HighWatermark(ctx, at)
+		if err != nil {
+			return 0, err
+		}
+		for r, err := range s.client.ReadAll(ctx, at, first, end) {
+			if err != nil {
+				return 0, err
+			}
+			if r.Value == nil || !bytes.HasPrefix(r.Key, prefix) {
+				continue
+			}
+			if e, err := journal.Parse(r.Value); err == nil && e.Kind == journal.First { // its task tells of one that can't be read
+				of = max(of, e.Of)
+			}
+		}
+	}
+	return of, nil
 }
 
 // ensure makes the topics of a set's stages, unless they are there, and sees that those which are can be what they have to be.
@@ -104,6 +185,14 @@ func (s *stageTopics) make(ctx context.Context, p *rules.Plan) (partitions int32
 	}
 	if problem, cure := stageTopicProblem(t); problem != "" {
 		return 0, fmt.Errorf("topic %s: %s; %s", t.Name, problem, cure)
+	}
+	of, err := s.began(ctx, p.Topic)
+	if err != nil {
+		return 0, err
+	}
+	if of > 0 && int(of) < t.Partitions {
+		s.log.Warn("partitions were added to the topic of a stage; they are not used: with more, keys would move away from their histories", "topic", p.Topic, "partitions", t.Partitions, "used", of)
+		return of, nil
 	}
 	return int32(t.Partitions), nil
 }

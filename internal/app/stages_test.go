@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+
+	"insolite/ingest/frame"
 	"insolite/ingest/kafka"
 	"insolite/internal/event"
 	"insolite/internal/journal"
+	"insolite/internal/task"
 	"insolite/rules"
 )
 
@@ -94,7 +99,7 @@ func TestWhatIsRead(t *testing.T) {
 	old := s.load().Set
 	s.write("rules.yaml", servedRules+byShop)
 	with := s.load().Set
-	s.service.bundles = &bundles{app: "seen", sets: map[event.Offset]*rules.Set{3: old, 5: with, 7: old}}
+	s.service.bundles = &bundles{app: "seen", stages: newStageTopics(s.client, s.load().Config, discard), sets: map[event.Offset]*rules.Set{3: old, 5: with, 7: old}}
 	s.service.bundles.newest.Store(7)
 	at := func(topic string) kafka.TopicPartition { return kafka.TopicPartition{Topic: topic} }
 	for _, c := range []struct {
@@ -107,7 +112,18 @@ func TestWhatIsRead(t *testing.T) {
 		{"a source still sends", commits{at(servedTopic): {Bundle: 5}}, reading{newest: 7, others: []event.Offset{5}}},
 		{"a stage was read", commits{at(servedTopic): {Bundle: 7}, at(byShopTopic): {Bundle: 7}}, reading{newest: 7, stages: []string{byShopTopic}}},
 		{"a topic without rules stands still", commits{at("gone"): {Bundle: 5}}, reading{newest: 7}},
+		{"a stage is there that nobody has read", commits{at(servedTopic): {Bundle: 7}}, reading{newest: 7, stages: []string{byShopTopic}}},
 	} {
+		if strings.Contains(c.name, "nobody has read") {
+			for _, name := range []string{byShopTopic, "seen.by.night.by.shop.1", "seen.bystander"} { // the others are of other applications
+				if _, err := s.client.EnsureTopic(t.Context(), kafka.TopicSpec{Name: name, Partitions: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.service.bundles.stages.find(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if got := s.service.reading(t.Context(), c.told); !got.equal(&c.want) {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
@@ -241,5 +257,117 @@ func TestForeignCommits(t *testing.T) {
 	at := kafka.TopicPartition{Topic: servedTopic, Partition: 1}
 	if err != nil || len(told) != 1 || told[at] != own || len(next) != 1 || next[at] != 8 {
 		t.Errorf("%v %v %v", told, next, err)
+	}
+}
+
+// A stage came and went before any of its tasks ran: what was sent to it is read by the next start, and raises its alerts.
+func TestStageIsReadAfterItsRuleIsGone(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	apply := func(text string) event.Offset {
+		s.write("rules.yaml", text)
+		number, err := Apply(t.Context(), s.load(), discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return number
+	}
+	number := apply(servedRules + byShop)
+	w := frame.NewWriter(frame.Layout{{Name: "pay", Fields: []frame.Field{{Name: "at", Kind: event.KindTime}, {Name: "shop", Kind: event.KindString}}}}, 1<<10)
+	w.Begin(frame.Header{Topic: servedTopic, Of: 2, Bundle: number})
+	now, _ := event.TimeOf(time.Now())
+	for i := range event.Offset(2) {
+		w.Add(0, i, 0, now, []event.Value{event.TimeValue(now, 0), event.StringValue("s")})
+	}
+	sent := kafka.Message{Topic: byShopTopic, Pinned: true, Partition: 1, Value: w.End(event.Position{Offset: 2}, now, true)}
+	if _, err := s.events.Produce(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	if last := apply(servedRules); last <= number {
+		t.Fatalf("bundle %d after %d", last, number)
+	}
+	s.start()
+	s.until("the stage to be read to its end", func() (string, bool) {
+		for _, st := range s.service.statuses() {
+			if st.Topic == byShopTopic && st.Partition == 1 {
+				return fmt.Sprintf("%+v", st), st.Committed.Offset == st.End && st.End > 0
+			}
+		}
+		return "no task", false
+	})
+	if got := s.alertsOf("shops"); got != 1 {
+		t.Errorf("%d alerts of the rule that is gone, want 1", got)
+	}
+}
+
+// alertsOf counts the alerts of a rule.
+func (s *served) alertsOf(rule string) (n int) {
+	s.t.Helper()
+	for p := range event.Partition(2) {
+		at := kafka.TopicPartition{Topic: "seen.alerts", Partition: p}
+		end, err := s.client.LastStable(s.t.Context(), at)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for r, err := range s.client.ReadAll(s.t.Context(), at, 0, end) {
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			if bytes.Contains(r.Value, []byte(`"rule":{"id":"`+rule+`"`)) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Partitions that are added to the topic of a stage stay unused, before and after a restart: every key stays where its history is.
+func TestPartitionsAddedToAStage(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.write("rules.yaml", servedRules+byShop)
+	s.start()
+	shops, payments := 8, 0
+	pay := func() {
+		for i := range shops {
+			s.pay("ann", "", 1, func(m *kafka.Message, at *time.Time) {
+				m.Value = fmt.Appendf(nil, `{"at":%q,"type":"pay","who":"ann","id":"%d-%d","shop":"shop %d","amount":1}`, at.UTC().Format(time.RFC3339Nano), payments, i, i)
+			})
+		}
+		payments++
+		want := shops * (payments - 1)
+		s.until("the alerts of every shop", func() (string, bool) {
+			n := s.alertsOf("shops")
+			return fmt.Sprintf("%d of %d", n, want), n == want
+		})
+	}
+	pay()
+	pay()
+	conf := sarama.NewConfig()
+	conf.Net.SASL.Enable, conf.Net.SASL.User, conf.Net.SASL.Password = true, servedUser, servedPassword
+	admin, err := sarama.NewClusterAdmin(s.broker.ListenAddrs(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Close() })
+	if err := admin.CreatePartitions(byShopTopic, 5, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	pay()
+	s.service.Stop()
+	s.start()
+	s.until("the added partitions to be assigned", func() (string, bool) {
+		text := s.log.String()
+		return text, strings.Count(text, "a partition that was added to the topic of a stage is not used") >= 3
+	})
+	s.untilStatus("/readyz", 200)
+	if !strings.Contains(s.log.String(), "partitions were added to the topic of a stage; they are not used") {
+		t.Error("the start does not tell")
+	}
+	pay()
+	for _, st := range s.service.statuses() {
+		if st.Topic == byShopTopic && st.Partition > 1 || st.Phase == task.Refused {
+			t.Errorf("there is a task %s/%d, %s", st.Topic, st.Partition, st.Phase)
+		}
 	}
 }
