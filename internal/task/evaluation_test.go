@@ -130,6 +130,9 @@ func (x *evaluation) flush() error {
 		}
 		x.rows = append(x.rows, rows...)
 	}
+	if len(x.out.Panics) > 0 {
+		x.s.seen["a panic"] = true
+	}
 	x.out.Reset()
 	return nil
 }

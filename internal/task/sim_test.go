@@ -207,20 +207,25 @@ func simulate(plans []*rules.Plan) func(schedule) outcome {
 			s.seen["warm-up"] = true
 		}
 		s.own = s.instance()
-		refused, back := s.run(c.steps)
-		if refused != nil && back {
-			return outcome{"", true, s.seen}
-		}
-		err := refused
-		if err == nil {
-			var want *evaluation
-			if want, err = s.evaluate(); err == nil {
-				s.seen["repeated output"] = s.seen["repeated output"] || len(s.output) > len(want.lines)
-				return outcome{s.compare(want), false, s.seen}
-			}
-		}
-		return outcome{err.Error(), false, s.seen}
+		return s.outcome(c.steps)
 	}
+}
+
+// outcome runs the schedule and compares.
+func (s *simulation) outcome(steps int) outcome {
+	refused, back := s.run(steps)
+	if refused != nil && back {
+		return outcome{"", true, s.seen}
+	}
+	err := refused
+	if err == nil {
+		var want *evaluation
+		if want, err = s.evaluate(); err == nil {
+			s.seen["repeated output"] = s.seen["repeated output"] || len(s.output) > len(want.lines)
+			return outcome{s.compare(want), false, s.seen}
+		}
+	}
+	return outcome{err.Error(), false, s.seen}
 }
 
 // compare compares what can be read of a task with its evaluation.

@@ -74,6 +74,8 @@ type world struct {
 	poisons    bool                    // some records kill
 	killer     func(value []byte) bool
 	deaths     int
+	exactly    int              // records of a batch, where there are so many; 0: any number
+	tight      bool             // no context stays in memory
 	bulk       int              // records of a batch, at most; 0: a few
 	newer      map[string]error // what can't be read because a newer version has written it: Journal, Plan
 	aborted    []ingest.Record  // of a mutation: what lies in the gaps
@@ -148,7 +150,7 @@ func newWorld(plans []*rules.Plan, seed uint64) *world {
 
 // memory lets contexts stay in memory at most times, and none of them at others.
 func (w *world) memory() int64 {
-	if w.evicts && w.rand.IntN(3) == 0 {
+	if w.tight || w.evicts && w.rand.IntN(3) == 0 {
 		return 0
 	}
 	return 1 << 40
@@ -357,6 +359,9 @@ func (f *feed) Poll(ctx context.Context, _ time.Duration) (*ingest.Batch, error)
 	n := min(len(log)-at, 1+f.w.rand.IntN(max(7, f.w.bulk)))
 	if f.w.rand.IntN(4) == 0 {
 		n = 0
+	}
+	if f.w.exactly > 0 {
+		n = min(len(log)-at, f.w.exactly)
 	}
 	end := f.next
 	switch {
