@@ -12,8 +12,8 @@ deps: ## install what the tests need beside Go, if missing: Chromium, the packag
 test: deps ## run every test, after installing what they need
 	$(GO) test -timeout 20m ./...
 
-soak: deps ## run every test with SOAK times as many random cases (50 unless SOAK says otherwise: a million schedules of commits and crashes, 25,000 random jobs); hours
-	SOAK=$${SOAK:-50} $(GO) test -timeout 24h -count=1 ./...
+soak: deps ## run every test with SOAK times as many random cases (50 unless SOAK says otherwise: a million schedules of commits and crashes, 25,000 random jobs), faults SOAK_ROW each (5m); hours
+	SOAK=$${SOAK:-50} SOAK_ROW=$${SOAK_ROW:-5m} $(GO) test -timeout 24h -count=1 ./...
 
 bench: ## measure what an event costs, on a real broker, into docs/performance.md; and how fast a task that takes over is warm
 	$(GO) test ./bench -run TestReference -count=1 -v -timeout 3h -args -events 10000000 -rounds 3 -update

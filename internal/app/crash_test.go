@@ -12,33 +12,16 @@ import (
 	"time"
 
 	"insolite/internal/crash"
-	"insolite/internal/kafkatest"
-	"insolite/internal/redistest"
 	"insolite/internal/testsize"
 )
 
-// The program is killed at every numbered point of its code, one after the other, while payments come in.
-func TestKilledAtEveryPoint(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker and kills take a minute; run without -short")
-	}
-	cluster, program := kafkatest.Start(t, 1), build(t, "-tags", "crash")
-	server := redistest.Start(t)
-	pebble := "state: {memory: 2MiB, checkpoint_interval: 700ms}\n"
-	redis := fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, memory: 2MiB, checkpoint_interval: 700ms}\n", server.Addr())
-	all := []crash.Kind{crash.FirstStart, crash.Recovery, crash.Cycle, crash.Rules, crash.Stop}
-	kill := func(app, state string, most int, kinds ...crash.Kind) {
-		t.Run(app, func(t *testing.T) {
-			t.Parallel()
-			w := &walk{r: newRig(t, cluster.Bootstrap(), program, app, state), random: rand.New(rand.NewPCG(9, uint64(len(app)+most)))}
-			w.points(most, kinds...)
-		})
-	}
-	kill("pebble", pebble, 1, all...)
-	kill("redis", redis, 1, all...)
-	for n := 1; n < testsize.Of(0, 1); n++ {
-		kill(fmt.Sprint("pebble-", n), pebble, 5*n, all...)
-		kill(fmt.Sprint("redis-", n), redis, 5*n, all...)
+// killedAtEveryPoint kills the program at every numbered point of its code, one after the other, while payments come in. The first round has
+// the first passage of each point, later ones any of the first many.
+func killedAtEveryPoint(make func(app string) *rig, app string) {
+	for n := range testsize.Rounds(1) {
+		r := make(fmt.Sprintf("%s-%d", app, n))
+		w := &walk{r: r, random: rand.New(rand.NewPCG(9, uint64(len(app)+n)))}
+		w.points(max(1, 5*n), crash.FirstStart, crash.Recovery, crash.Cycle, crash.Rules, crash.Stop)
 	}
 }
 
@@ -52,8 +35,7 @@ type walk struct {
 // points kills the program at each point of some kinds, at one of the first passages, and judges what became of it.
 func (w *walk) points(passages int, kinds ...crash.Kind) {
 	r := w.r
-	r.enough = make(chan struct{})
-	end := r.load(10_000_000, 2000, 0.001)
+	end := r.pour(2000)
 	wanted := map[crash.Kind]bool{}
 	for _, k := range kinds {
 		wanted[k] = true
@@ -67,12 +49,8 @@ func (w *walk) points(passages int, kinds ...crash.Kind) {
 	before := r.lines("msg=live")
 	r.start("run")
 	r.logged("msg=live", before+rigPartitions, 20*time.Second)
-	close(r.enough)
 	end()
-	r.interrupt()
-	r.drain()
-	r.judge()
-	r.closed()
+	r.finish()
 }
 
 // passage is which passage of a point kills, one of the first ones. Some are sure to be passed only so often.
@@ -123,18 +101,15 @@ func (w *walk) die(p crash.Point, passage int, stop bool) {
 }
 
 // The program that people run has nothing of the crash points, and ends at none.
-func TestReleaseHasNoCrashPoints(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds the program twice; run without -short")
-	}
-	for tags, want := range map[string]bool{"": false, "crash": true} {
-		b, err := os.ReadFile(build(t, "-tags", tags))
+func releaseHasNoCrashPoints(t *testing.T, g *ground, _ string) {
+	for program, want := range map[string]bool{g.program: false, g.crashing: true} {
+		b, err := os.ReadFile(program)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, trace := range []string{crash.Variable, crash.RecordVariable, string(crash.StopSwept), "insolite/internal/crash.At"} {
 			if got := bytes.Contains(b, []byte(trace)); got != want {
-				t.Errorf("built with the tags %q: it has %q: %v, want %v", tags, trace, got, want)
+				t.Errorf("%s has %q: %v, want %v", program, trace, got, want)
 			}
 		}
 	}

@@ -9,50 +9,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 
 	"insolite/ingest/kafka"
 	"insolite/internal/event"
-	"insolite/internal/kafkatest"
+	"insolite/internal/testsize"
 )
-
-// deployments are what happens to a deployment, each of its own on one broker. They run side by side.
-var deployments = []struct {
-	app   string
-	extra string // configuration
-	run   func(r *rig)
-}{
-	{"edits", "", rulesEdited},
-	{"repeats", "delivery: at_least_once\n", atLeastOnceKilled},
-	{"signals", "", stoppedInOrder},
-	{"zombie", "", stoppedPastItsSession},
-	{"broken", "", malformedAndOversized},
-	{"second", "", secondInstance},
-	{"refusals", "", refusedAndCured},
-}
-
-// What a reader sees is what one uninterrupted evaluation gives, or the service refuses with the way out.
-func TestDelivery(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker and kills take a minute; run without -short")
-	}
-	cluster, program := kafkatest.Start(t, 1), build(t)
-	t.Run("beside", func(t *testing.T) {
-		for _, d := range deployments {
-			t.Run(d.app, func(t *testing.T) {
-				t.Parallel()
-				r := newRig(t, cluster.Bootstrap(), program, d.app, d.extra)
-				r.java = cluster.Java
-				d.run(r)
-			})
-		}
-	})
-	t.Run("broker", func(t *testing.T) {
-		three := kafkatest.Start(t, 3)
-		brokerKilled(newRig(t, three.Bootstrap(), program, "broker", ""), three)
-	})
-}
 
 // load produces in the background; the function returned waits for its end.
 func (r *rig) load(n int, perSecond, malformed float64) (end func()) {
@@ -90,7 +52,7 @@ const addedRule = `
 
 // Rules are edited while the service runs and after a crash, and put back to the first ones, all under kills.
 func rulesEdited(r *rig) {
-	end := r.load(50_000, 4000, 0.001)
+	end := r.pour(3000)
 	var first string
 	r.start("run")
 	r.logged("msg=live", rigPartitions, 20*time.Second)
@@ -124,16 +86,14 @@ func rulesEdited(r *rig) {
 
 // With at_least_once alerts may come again: the same ones.
 func atLeastOnceKilled(r *rig) {
-	end := r.load(40_000, 4000, 0.001)
+	end := r.pour(4000)
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 5 {
+	for range testsize.Rounds(3) {
 		r.start("run")
 		time.Sleep(time.Second + time.Duration(random.IntN(1000))*time.Millisecond)
 		r.kill()
 	}
-	r.start("run")
 	end()
-	r.interrupt()
 	r.drain()
 	alerts, dead := r.expected()
 	visible := r.visible(r.project.Config.Alerts)
@@ -145,8 +105,8 @@ func atLeastOnceKilled(r *rig) {
 
 // SIGTERM ends the service in order: nothing is left open for others to wait for.
 func stoppedInOrder(r *rig) {
-	end := r.load(40_000, 4000, 0.001)
-	for range 3 {
+	end := r.pour(4000)
+	for range testsize.Rounds(2) {
 		r.start("run")
 		time.Sleep(2 * time.Second)
 		if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
@@ -238,7 +198,7 @@ func (r *rig) refusedStart(because string) {
 // An instance is stopped past its session and goes on afterwards. A second one cannot open its folder, and with a folder of its own it
 // refuses the partitions, also when it takes over the static id.
 func stoppedPastItsSession(r *rig) {
-	end := r.load(50_000, 3000, 0.001)
+	end := r.pour(3000)
 	r.start("run")
 	r.logged("msg=live", rigPartitions, 20*time.Second)
 	time.Sleep(2 * time.Second) // checkpoints are made
@@ -266,7 +226,7 @@ func stoppedPastItsSession(r *rig) {
 
 // A second instance with a folder of its own does not get into the group.
 func secondInstance(r *rig) {
-	end := r.load(20_000, 2000, 0.001)
+	end := r.pour(2000)
 	r.start("run")
 	r.logged("msg=live", rigPartitions, 20*time.Second)
 	r.twin(func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) }).refusedStart("contexts in a folder (state.store: pebble) belong to one instance; stop the other one")
@@ -278,10 +238,11 @@ func secondInstance(r *rig) {
 
 // Records that are no events, and some too large to be put aside whole, go to the dead letters once, whatever happens.
 func malformedAndOversized(r *rig) {
-	end := r.load(30_000, 3000, 0.05)
+	r.enough = make(chan struct{})
+	end := r.load(10_000_000, 2000, 0.05)
 	producer := r.client.NewProducer()
 	defer producer.Close()
-	for i := range 12 {
+	for i := range testsize.Rounds(9) {
 		if i%4 == 0 {
 			if r.process != nil {
 				r.kill()
@@ -294,10 +255,32 @@ func malformedAndOversized(r *rig) {
 		}
 		time.Sleep(400 * time.Millisecond)
 	}
+	close(r.enough)
 	end()
+	r.caughtUp("the last record")
+	if peak := r.peak(); peak > memoryMax {
+		r.t.Errorf("the program has had %d MiB of memory, of which there may be %d", peak>>20, memoryMax>>20)
+	}
 	r.interrupt()
 	r.drain()
 	r.judge()
+}
+
+// memoryMax is far more than the few contexts and fetched records of a test take, and far less than all of its records a few times over.
+const memoryMax = 1 << 30
+
+// peak is the most memory that the program that runs has had.
+func (r *rig) peak() int {
+	r.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.process.Process.Pid))
+	must(r.t, err)
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
+	var kib int
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		r.t.Fatal("the kernel does not tell VmHWM:", err)
+	}
+	r.t.Logf("the program has had %d MiB of memory", kib>>10)
+	return kib << 10
 }
 
 func mustTime(r *rig) event.Time {
@@ -360,32 +343,4 @@ func (r *rig) setting(from, to string) {
 	if err := os.WriteFile(r.config, bytes.Replace(b, []byte(from), []byte(to), 1), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
-}
-
-// One of three brokers is killed under load and comes back. While all are away, the service ends in time all the same.
-//
-// A lone broker must not be killed under load: Kafka 4.3.1 may forget, when it starts again, to end the transaction that it was ending, and
-// nobody can end it then.
-func brokerKilled(r *rig, cluster *kafkatest.Cluster) {
-	end := r.load(24_000, 4000, 0.001)
-	r.start("run")
-	r.logged("msg=live", rigPartitions, 20*time.Second)
-	time.Sleep(time.Second)
-	cluster.Kill(1)
-	time.Sleep(time.Second)
-	cluster.Restart(1)
-	end()
-	time.Sleep(3 * time.Second) // no transaction is open then
-	for node := range 3 {
-		cluster.Kill(node + 1)
-	}
-	if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := r.await(10 * time.Second); err != nil {
-		r.t.Error("without a broker, after SIGTERM:", err)
-	}
-	cluster.Restart(1, 2, 3)
-	r.drain()
-	r.judge()
 }

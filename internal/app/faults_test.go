@@ -2,116 +2,225 @@ package app
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"slices"
+	"strings"
+	"sync"
 	"testing"
-	"time"
 
+	"insolite/internal/faultproxy"
 	"insolite/internal/kafkatest"
 	"insolite/internal/redistest"
-	"insolite/internal/testsize"
 )
 
-// docs/faults.md lists these and the other faults.
-var faults = []struct {
-	fault string
-	run   func(r *rig)
-}{
-	{"three-instances-one-killed-again-and-again", instancesKilled},
-	{"members-come-and-go-with-static-ids", func(r *rig) { comeAndGo(newFleet(r, 3, withStaticIDs)) }},
-	{"members-come-and-go-without-static-ids", func(r *rig) { comeAndGo(newFleet(r, 3, withoutStaticIDs)) }},
-	{"gomaxprocs-1", func(r *rig) { onProcessors(r, 1) }},
-	{"gomaxprocs-2", func(r *rig) { onProcessors(r, 2) }},
+// fault is something that happens to a deployment. Its name is that of the application too.
+type fault struct {
+	name string
+	run  func(t *testing.T, g *ground, app string)
 }
 
-// What a reader sees is what the recorded logs give, whatever happens to the instances, which have rules by one key and by two.
+// faults is the table of docs/faults.md, which is kept in step with it.
+var faults = []struct {
+	row    string
+	faults []fault
+}{
+	{"brokers", []fault{
+		{"three", brokerFaults}, // the longest goes first
+	}},
+	{"sigkill", []fault{
+		{"each-point-on-pebble", walked("memory: 2MiB, checkpoint_interval: 700ms")},
+		{"each-point-on-redis", walked("memory: 2MiB, store: redis, redis: {addresses: [%q]}, checkpoint_interval: 700ms")},
+		{"random-moments", alone("", killedAtRandom)},
+		{"random-moments-at-least-once", alone("delivery: at_least_once\n", atLeastOnceKilled)},
+		{"random-moments-of-stages", alone("", func(r *rig) { stagesKilled(r, terminalRule, settledRules) })},
+		{"random-moments-of-two-hops", alone("", func(r *rig) { stagesKilled(r, crossRule) })},
+		{"random-moments-of-stages-at-least-once", alone("delivery: at_least_once\n", stagesRepeated)},
+		{"release-has-no-crash-points", releaseHasNoCrashPoints},
+	}},
+	{"three-instances", []fault{
+		{"one-killed-again-and-again", shared(instancesKilled)},
+	}},
+	{"sigstop", []fault{
+		{"past-the-session-of-a-folder", alone("", stoppedPastItsSession)},
+		{"past-the-session-among-others", shared(stoppedAmongOthers)},
+	}},
+	{"members", []fault{
+		{"come-and-go-with-static-ids", shared(func(r *rig) { comeAndGo(newFleet(r, 3, withStaticIDs)) })},
+		{"come-and-go-without-static-ids", shared(func(r *rig) { comeAndGo(newFleet(r, 3, withoutStaticIDs)) })},
+		{"two-killed-in-turn", shared(twoInstancesKilled)},
+		{"second-one-with-its-own-folder", alone("", secondInstance)},
+		{"stopped-in-order", alone("", stoppedInOrder)},
+	}},
+	{"network", []fault{
+		{"requests-and-replies-lost", proxied(0, requestsLost)},
+		{"silent", proxied(1, networkSilent)},
+	}},
+	{"redis", []fault{
+		{"full-stopped-killed", stored(redisTroubled)},
+		{"replica-without-the-newest", stored(redisFailover)},
+		{"killed-with-a-lost-tail", stored(redisKilled)},
+		{"replies-lost-and-scripts-run-twice", redisBehindProxy},
+	}},
+	{"store", []fault{
+		{"redis-flushed", stored(redisFlushed)},
+		{"pebble-stale", stored(pebbleStale)},
+		{"pebble-torn", stored(pebbleTorn)},
+		{"pebble-gone", stored(pebbleGone)},
+		{"pebble-full", stored(pebbleFull)},
+	}},
+	{"records", []fault{
+		{"malformed-and-oversized", alone("", malformedAndOversized)},
+		{"that-kill", crashing(recordsThatKill)},
+	}},
+	{"time", []fault{
+		{"shuffled-within-lateness", alone("", shuffledWithinLateness)},
+		{"shuffled-beyond-lateness", alone("", shuffledBeyondLateness)},
+		{"upstreams-hours-apart", alone("", upstreamsApart)},
+		{"silent-for-long-and-back", alone("", silentAndBack)},
+	}},
+	{"hot-key", []fault{
+		{"hot-key", alone("", hotKey)},
+	}},
+	{"rules", []fault{
+		{"changed-again-and-again-under-kills", alone("", rulesChanged)},
+		{"edited-while-running-and-after-a-crash", alone("", rulesEdited)},
+		{"stage-added-and-dropped", alone("", stageAddedAndDropped)},
+	}},
+	{"same-bytes", []fault{
+		{"batches-of-1-7-4096", alone("", inBatches)},
+		{"gomaxprocs-1", shared(func(r *rig) { onProcessors(r, 1) })},
+		{"gomaxprocs-2", shared(func(r *rig) { onProcessors(r, 2) })},
+	}},
+	{"people", []fault{
+		{"offsets-reset", alone("", offsetsReset)},
+		{"topic-created-anew", alone("", topicAnew)},
+		{"partitions-added", alone("", partitionsAdded)},
+		{"trimmed-and-compacted", alone("", trimmedAndCompacted)},
+		{"refused-and-cured", alone("", refusedAndCured)},
+	}},
+}
+
+// What a reader sees is what one uninterrupted evaluation of the recorded logs gives, or the service refuses with the way out.
 func TestFaults(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a real broker and kills take a minute; run without -short")
+		t.Skip("a real broker and kills take minutes; run without -short")
 	}
-	cluster, program, server := kafkatest.Start(t, 1), build(t), redistest.Start(t)
-	for i, f := range faults {
-		t.Run(f.fault, func(t *testing.T) {
-			t.Parallel()
-			f.run(newRig(t, cluster.Bootstrap(), program, fmt.Sprint("fault-", i), onRedis(server)))
+	g := newGround(t)
+	slots := make(chan struct{}, atOnce)
+	var rows sync.WaitGroup
+	defer rows.Wait()
+	for _, row := range faults {
+		begun := make(chan struct{})
+		all := sync.OnceFunc(func() { close(begun) })
+		rows.Go(func() {
+			defer all() // it may not be asked for
+			t.Run(row.row, func(t *testing.T) {
+				var group sync.WaitGroup
+				defer group.Wait()
+				for _, f := range row.faults {
+					slots <- struct{}{}
+					group.Go(func() {
+						defer func() { <-slots }()
+						t.Run(f.name, func(t *testing.T) { f.run(t, g, f.name) })
+					})
+				}
+				all()
+			})
+		})
+		<-begun
+	}
+}
+
+// atOnce is how many faults happen at the same time. They wait more than they work, so it does not depend on the processors, as t.Parallel does.
+const atOnce = 4
+
+// ground is what all faults share. What they break beyond their own deployment they have of their own.
+type ground struct {
+	cluster  *kafkatest.Cluster
+	proxies  []*faultproxy.Proxy // before the broker
+	redis    *redistest.Server
+	program  string
+	crashing string // the program with crash points
+}
+
+func newGround(t *testing.T) *ground {
+	g := &ground{program: build(t), crashing: build(t, "-tags", "crash"), redis: redistest.Start(t)}
+	behind := kafkatest.Behind(func(_ int, addr string) string {
+		p := faultproxy.Kafka(t, addr)
+		g.proxies = append(g.proxies, p)
+		return p.Addr()
+	})
+	g.cluster = kafkatest.Start(t, 1, behind, behind)
+	g.proxies = g.proxies[len(g.proxies)-2:] // of the start that succeeded
+	return g
+}
+
+// rig makes a deployment of its own.
+func (g *ground) rig(t *testing.T, program, app, extra string) *rig {
+	t.Helper()
+	r := newRig(t, g.cluster.Bootstrap(), program, app, extra)
+	r.java = g.cluster.Java
+	return r
+}
+
+// alone is a fault of a deployment with some configuration, whose contexts are in a folder.
+func alone(extra string, run func(r *rig)) func(t *testing.T, g *ground, app string) {
+	return func(t *testing.T, g *ground, app string) { run(g.rig(t, g.program, app, extra)) }
+}
+
+// crashing is a fault of a deployment of the program with crash points.
+func crashing(run func(r *rig)) func(t *testing.T, g *ground, app string) {
+	return func(t *testing.T, g *ground, app string) { run(g.rig(t, g.crashing, app, "")) }
+}
+
+// shared is a fault of a deployment with its contexts in Redis.
+func shared(run func(r *rig)) func(t *testing.T, g *ground, app string) {
+	return func(t *testing.T, g *ground, app string) {
+		run(g.rig(t, g.program, app, redisState(g.redis.Addr(), "")))
+	}
+}
+
+// stored is a fault of a store that the deployment has for itself.
+func stored(run func(t *testing.T, make func(state string) *rig)) func(t *testing.T, g *ground, app string) {
+	return func(t *testing.T, g *ground, app string) {
+		run(t, func(state string) *rig { return g.rig(t, g.program, app, state) })
+	}
+}
+
+// walked is a walk over the crash points with a configuration of the state.
+func walked(state string) func(t *testing.T, g *ground, app string) {
+	return func(t *testing.T, g *ground, app string) {
+		if strings.Contains(state, "%q") {
+			state = fmt.Sprintf(state, g.redis.Addr())
+		}
+		killedAtEveryPoint(func(app string) *rig { return g.rig(t, g.crashing, app, "state: {"+state+"}\n") }, app)
+	}
+}
+
+// proxied is a fault on the way to the broker.
+func proxied(proxy int, run func(n *network)) func(t *testing.T, g *ground, app string) {
+	return func(t *testing.T, g *ground, app string) {
+		r, p := g.rig(t, g.program, app, ""), g.proxies[proxy]
+		r.setting(g.cluster.Bootstrap()[0], p.Addr())
+		behindProxy(r, p, run)
+	}
+}
+
+// redisBehindProxy has replies of Redis lost, so that its client sends what was done again.
+func redisBehindProxy(t *testing.T, g *ground, app string) {
+	proxy := faultproxy.Plain(t, g.redis.Addr())
+	behindProxy(g.rig(t, g.program, app, redisState(proxy.Addr(), "")), proxy, storeUnreachable)
+}
+
+// brokerFaults have three brokers of their own.
+func brokerFaults(t *testing.T, g *ground, _ string) {
+	three := kafkatest.Start(t, 3)
+	on := func(name string, run func(r *rig)) {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, three.Bootstrap(), g.program, name, "")
+			r.java = three.Java
+			run(r)
 		})
 	}
-}
-
-// onRedis is the configuration of contexts in a server.
-func onRedis(s *redistest.Server) string {
-	return fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, checkpoint_interval: 300ms}\n", s.Addr())
-}
-
-// soaking reports whether tests may take as long as they say in docs/faults.md.
-func soaking() bool { return testsize.Of(1, 1) > 1 }
-
-// One of three is killed every few seconds, in a soak every 20 s for ten minutes. The others have its partitions until it comes back.
-func instancesKilled(r *rig) {
-	kills, every := 3, time.Duration(0)
-	if soaking() {
-		kills, every = 30, 20*time.Second
-	}
-	f := newFleet(r, 3, withStaticIDs)
-	end := f.load(2000)
-	f.startAll()
-	f.live("start")
-	random := rand.New(rand.NewPCG(3, 20))
-	var took []time.Duration
-	for n := range kills {
-		began, victim := time.Now(), f.instances[n%3]
-		victim.kill()
-		took = append(took, f.live(fmt.Sprintf("kill %d", n+1)))
-		victim.start("run")
-		time.Sleep(max(time.Duration(random.IntN(1500))*time.Millisecond, every-time.Since(began)))
-	}
-	slices.Sort(took)
-	r.t.Logf("live again after a kill: median %s, most %s", took[len(took)/2], took[len(took)-1])
-	end()
-	f.end()
-}
-
-// Instances start, stop in order and are killed every second or two; one at least runs.
-func comeAndGo(f *fleet) {
-	random := rand.New(rand.NewPCG(uint64(len(f.t.Name())), 21))
-	end := f.load(2000)
-	f.instances[0].start("run")
-	f.live("start")
-	for range testsize.Of(0, 10) {
-		running := slices.DeleteFunc(slices.Clone(f.instances), func(r *rig) bool { return r.process == nil })
-		r := f.instances[random.IntN(len(f.instances))]
-		switch {
-		case r.process == nil:
-			r.start("run")
-		case len(running) == 1:
-			continue
-		case random.IntN(2) == 0:
-			r.interrupt()
-		default:
-			r.kill()
-		}
-		time.Sleep(500*time.Millisecond + time.Duration(random.IntN(1500))*time.Millisecond)
-	}
-	f.live("the last change")
-	end()
-	f.end()
-}
-
-// The program has few processors, little memory, so that contexts are evicted all the time, and is killed.
-func onProcessors(r *rig, n int) {
-	f := newFleet(r, 1, withStaticIDs)
-	for _, i := range f.instances {
-		i.env = []string{fmt.Sprintf("GOMAXPROCS=%d", n)}
-		i.setting("store: redis", "memory: 2MiB, store: redis")
-	}
-	end := f.load(2000)
-	for range testsize.Of(0, 2) {
-		f.startAll()
-		f.live("start")
-		f.instances[0].kill()
-	}
-	f.startAll()
-	f.live("start")
-	end()
-	f.end()
+	on("leaders-and-coordinators-moved", leadersMoved)
+	t.Run("rolling-sequence", func(t *testing.T) { rollingSequences(t, g, three) })
+	on("one-killed-then-all", func(r *rig) { brokerKilled(r, three) })
 }

@@ -4,42 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"insolite/ingest/kafka"
 	"insolite/internal/event"
-	"insolite/internal/kafkatest"
 	"insolite/internal/testsize"
 )
-
-// groupFaults are what people do to the topic and to the consumer group of a deployment. They run side by side on one broker.
-var groupFaults = []struct {
-	app string
-	run func(r *rig)
-}{
-	{"offsets", offsetsReset},
-	{"anew", topicAnew},
-	{"grown", partitionsAdded},
-	{"trimmed", trimmedAndCompacted},
-}
-
-// Whatever people do to the topic and the consumer group: what a reader sees is what one uninterrupted evaluation gives, or the service
-// refuses with the way out.
-func TestGroupFaults(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker takes a minute; run without -short")
-	}
-	cluster, program := kafkatest.Start(t, 1), build(t)
-	for _, f := range groupFaults {
-		t.Run(f.app, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, cluster.Bootstrap(), program, f.app, "")
-			r.java = cluster.Java
-			f.run(r)
-		})
-	}
-}
 
 // group calls testdata/Group.java.
 func (r *rig) group(args ...string) string {

@@ -2,61 +2,20 @@ package app
 
 import (
 	"fmt"
-	"testing"
 	"time"
 
 	"insolite/internal/faultproxy"
-	"insolite/internal/kafkatest"
-	"insolite/internal/redistest"
 	"insolite/internal/testsize"
 )
 
-// A bad network before the brokers or Redis, one thing after another under load.
-func TestNetwork(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker and time-outs take a minute; run without -short")
-	}
-	var proxies []*faultproxy.Proxy
-	behind := kafkatest.Behind(func(_ int, addr string) string {
-		p := faultproxy.Kafka(t, addr)
-		proxies = append(proxies, p)
-		return p.Addr()
-	})
-	cluster, program := kafkatest.Start(t, 1, behind, behind), build(t)
-	store := redistest.Start(t)
-	ends := proxies[len(proxies)-2:] // of the start that succeeded
-	for _, c := range []struct {
-		app   string
-		proxy *faultproxy.Proxy
-		run   func(n *network)
-	}{
-		{"lost", ends[0], requestsLost},
-		{"silent", ends[1], networkSilent},
-		{"store", faultproxy.Plain(t, store.Addr()), storeUnreachable},
-	} {
-		t.Run(c.app, func(t *testing.T) {
-			t.Parallel()
-			extra := ""
-			if c.app == "store" {
-				extra = fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, memory: 2MiB, checkpoint_interval: 300ms}\n", c.proxy.Addr())
-			}
-			n := &network{newRig(t, cluster.Bootstrap(), program, c.app, extra), c.proxy}
-			if c.app != "store" {
-				n.setting(cluster.Bootstrap()[0], c.proxy.Addr())
-			}
-			n.enough = make(chan struct{})
-			end := n.load(10_000_000, 2000, 0.001)
-			n.start("run")
-			n.logged("msg=live", rigPartitions, 20*time.Second)
-			c.run(n)
-			close(n.enough)
-			end()
-			n.interrupt()
-			n.drain()
-			n.judge()
-			n.closed()
-		})
-	}
+// behindProxy has a deployment meet one thing after another on its way to a broker or to Redis, under load.
+func behindProxy(r *rig, proxy *faultproxy.Proxy, run func(n *network)) {
+	n := &network{r, proxy}
+	end := n.pour(2000)
+	n.run()
+	run(n)
+	end()
+	n.finish()
 }
 
 // network is a deployment with a proxy before one of its servers.
@@ -69,18 +28,18 @@ type network struct {
 const patience = 40 * time.Second
 
 // goesOn waits until every task has committed again.
-func (n *network) goesOn(after string) {
-	n.t.Helper()
+func (r *rig) goesOn(after string) {
+	r.t.Helper()
 	began := time.Now()
-	line := func(p int) string { return fmt.Sprintf("msg=committed topic=%s partition=%d ", n.topic(), p) }
+	line := func(p int) string { return fmt.Sprintf("msg=committed topic=%s partition=%d ", r.topic(), p) }
 	before := make([]int, rigPartitions)
 	for p := range before {
-		before[p] = n.lines(line(p))
+		before[p] = r.lines(line(p))
 	}
 	for p := range before {
-		n.logged(line(p), before[p]+2, patience) // one may have been under way
+		r.logged(line(p), before[p]+2, patience) // one may have been under way
 	}
-	n.t.Logf("%s: all tasks go on within %s", after, time.Since(began).Round(time.Millisecond))
+	r.t.Logf("%s: all tasks go on within %s", after, time.Since(began).Round(time.Millisecond))
 }
 
 // meet waits until so many requests have met their fault.
@@ -123,17 +82,17 @@ func requestsLost(n *network) {
 		name  string
 		fault faultproxy.Fault
 	}{{"reply lost", faultproxy.LoseReply}, {"reply cut", faultproxy.CutReply}, {"request lost", faultproxy.LoseRequest}}
-	for _, f := range faults {
-		for _, e := range exchanges {
-			for range testsize.Of(1, 1) {
+	for range testsize.Rounds(1) {
+		for _, f := range faults {
+			for _, e := range exchanges {
 				n.hit(f.name+" of "+e.name, f.fault, e)
 			}
+			n.rejoin(f.name, f.fault)
 		}
-		n.rejoin(f.name, f.fault)
-	}
-	for i := range testsize.Of(3, 3) {
-		n.Cut()
-		n.goesOn(fmt.Sprint("cut for the time ", i+1))
+		for i := range 2 {
+			n.Cut()
+			n.goesOn(fmt.Sprint("cut for the time ", i+1))
+		}
 	}
 }
 
@@ -178,7 +137,7 @@ func networkSilent(n *network) {
 	}
 	n.meet("no replies", hits)
 	n.goesOn("no replies")
-	for range testsize.Of(1, 1) {
+	for range testsize.Rounds(1) {
 		for _, silence := range []time.Duration{3 * time.Second, 9 * time.Second} {
 			n.Silence()
 			time.Sleep(silence)
@@ -186,7 +145,7 @@ func networkSilent(n *network) {
 			n.goesOn("silent for " + silence.String())
 		}
 	}
-	if testsize.Of(1, 1) > 1 {
+	if testsize.Row() > 0 { // each takes a time-out
 		for _, e := range exchanges {
 			n.hit("no reply to "+e.name, faultproxy.KeepSilent, e)
 		}
@@ -195,8 +154,8 @@ func networkSilent(n *network) {
 
 // storeUnreachable does the same to Redis.
 func storeUnreachable(n *network) {
-	for _, f := range []faultproxy.Fault{faultproxy.LoseReply, faultproxy.CutReply, faultproxy.LoseRequest, faultproxy.LoseReply} {
-		for range testsize.Of(5, 5) {
+	for range testsize.Rounds(3) {
+		for _, f := range []faultproxy.Fault{faultproxy.LoseReply, faultproxy.CutReply, faultproxy.LoseRequest} {
 			hits := n.Hits() + 3
 			n.Arm(f, 3, faultproxy.Any)
 			n.meet(fmt.Sprint("store, fault ", f), hits)

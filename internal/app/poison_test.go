@@ -4,21 +4,15 @@ import (
 	"fmt"
 	"os/exec"
 	"syscall"
-	"testing"
 	"time"
 
 	"insolite/ingest/kafka"
 	"insolite/internal/crash"
-	"insolite/internal/kafkatest"
 )
 
 // Records that kill whatever process steps them are excluded, each once, while others of the same process are left alone.
-func TestRecordThatKills(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker and kills take half a minute; run without -short")
-	}
-	cluster := kafkatest.Start(t, 1)
-	r := newRig(t, cluster.Bootstrap(), build(t, "-tags", "crash"), "poison", "")
+func recordsThatKill(r *rig) {
+	t := r.t
 	const poison = "deadly"
 	r.env = []string{crash.RecordVariable + "=" + poison}
 	if err := r.produce(t.Context(), 5_000, 1_000_000, 0.001); err != nil {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -9,27 +8,23 @@ import (
 	"testing"
 	"time"
 
-	"insolite/internal/kafkatest"
 	"insolite/internal/redistest"
+	"insolite/internal/testsize"
 )
 
 // Two instances share their contexts in Redis. They are killed in turn, and so is Redis, which comes back without the newest of what it was
 // told; what a reader sees is what one uninterrupted evaluation gives.
-func TestTwoInstancesOnRedisKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker and kills take a minute; run without -short")
-	}
+func redisKilled(t *testing.T, make func(state string) *rig) {
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
-	cluster := kafkatest.Start(t, 1)
-	one := newRig(t, cluster.Bootstrap(), build(t), "shared",
-		fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, checkpoint_interval: 300ms}\n", server.Addr()))
+	one := make(redisState(server.Addr(), ""))
 	two := one.twin(func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) })
-	end := one.load(50_000, 5000, 0.001)
+	end := one.pour(4000)
 	one.start("run")
 	two.start("run")
-	one.logged("msg=live", 1, 20*time.Second)
+	one.logged("msg=live", 1, patience)
 	random := rand.New(rand.NewPCG(5, 6))
-	for n, r := range []*rig{one, two, one, two} {
+	for n := range testsize.Rounds(4) {
+		r := []*rig{one, two}[n%2]
 		time.Sleep(500*time.Millisecond + time.Duration(random.IntN(1500))*time.Millisecond)
 		r.kill()
 		if n%2 == 1 {
@@ -47,9 +42,8 @@ func TestTwoInstancesOnRedisKilled(t *testing.T) {
 	for _, r := range []*rig{one, two} {
 		r.logged("msg=live", 2, time.Second) // both had a share
 	}
-	b, err := os.ReadFile(one.log.Name())
-	if err != nil || strings.Contains(string(b), "refused") {
-		t.Errorf("a task was refused: %v", err)
+	if strings.Contains(one.told()+two.told(), "refused") {
+		t.Error("a task was refused")
 	}
 }
 

@@ -405,12 +405,20 @@ func (r *rig) logged(text string, times int, limit time.Duration) {
 // same compares what is visible with what is expected.
 func same(t *testing.T, what string, got, want []string) {
 	t.Helper()
+	if d := unequal(what, got, want); d != "" {
+		t.Error(d)
+		return
+	}
+	t.Logf("%d %s", len(got), what)
+}
+
+// unequal tells how what is visible differs from what is expected; empty: it does not.
+func unequal(what string, got, want []string) string {
 	if len(want) == 0 {
-		t.Errorf("no %s are expected: the test shows nothing", what)
+		return fmt.Sprintf("no %s are expected: the test shows nothing", what)
 	}
 	if slices.Equal(got, want) {
-		t.Logf("%d %s", len(got), what)
-		return
+		return ""
 	}
 	i := 0
 	for i < min(len(got), len(want)) && got[i] == want[i] {
@@ -422,7 +430,7 @@ func same(t *testing.T, what string, got, want []string) {
 		}
 		return "nothing"
 	}
-	t.Errorf("%d %s are visible, %d expected; the first difference is at %d:\n got %s\nwant %s", len(got), what, len(want), i, line(got), line(want))
+	return fmt.Sprintf("%d %s are visible, %d expected; the first difference is at %d:\n got %s\nwant %s", len(got), what, len(want), i, line(got), line(want))
 }
 
 // committed checks that every partition is committed to its end, and that nothing is left open.

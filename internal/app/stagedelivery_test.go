@@ -1,66 +1,26 @@
 package app
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
-	"insolite/internal/kafkatest"
-	"insolite/internal/redistest"
+	"insolite/internal/stagelog"
 	"insolite/internal/testsize"
 )
-
-// stageDeployments are what happens to deployments whose rules go by other keys than their sources.
-var stageDeployments = []struct {
-	app   string
-	extra string // configuration
-	run   func(r *rig)
-}{
-	{"hops", "", func(r *rig) { stagesKilled(r, terminalRule, settledRules) }},
-	{"hops-two", "", func(r *rig) { stagesKilled(r, crossRule) }},
-	{"hops-repeats", "delivery: at_least_once\n", stagesRepeated},
-	{"hops-edits", "", stageAddedAndDropped},
-}
-
-// What a reader sees is what the recorded logs give: the sources' for the rows and their own rules, the stages' for theirs.
-func TestStageDelivery(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker and kills take a minute; run without -short")
-	}
-	cluster, program := kafkatest.Start(t, 1), build(t)
-	for _, d := range stageDeployments {
-		t.Run(d.app, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, cluster.Bootstrap(), program, d.app, d.extra)
-			r.java = cluster.Java
-			d.run(r)
-		})
-	}
-	server := redistest.Start(t)
-	t.Run("hops-shared", func(t *testing.T) {
-		t.Parallel()
-		twoInstancesKilled(newRig(t, cluster.Bootstrap(), program, "hops-shared",
-			fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, checkpoint_interval: 300ms}\n", server.Addr())))
-	})
-}
 
 // The program is killed again and again.
 func stagesKilled(r *rig, rules ...string) {
 	stageRig(r, rules...)
-	kills := testsize.Of(0, 5)
-	end := r.loadBoth(kills*8000, 4000)
+	end := r.pourBoth(4000)
 	random := rand.New(rand.NewPCG(7, 8))
-	for range kills {
+	for range testsize.Rounds(3) {
 		r.start("run")
 		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(2000))*time.Millisecond)
 		r.kill()
 	}
-	r.start("run")
 	end()
-	r.interrupt()
 	r.drain()
 	r.judgeStages()
 }
@@ -68,17 +28,14 @@ func stagesKilled(r *rig, rules ...string) {
 // With at_least_once rows may come again; none is absorbed twice.
 func stagesRepeated(r *rig) {
 	stageRig(r, terminalRule, settledRules)
-	kills := testsize.Of(0, 5)
-	end := r.loadBoth(kills*8000, 4000)
+	end := r.pourBoth(4000)
 	random := rand.New(rand.NewPCG(9, 8))
-	for range kills {
+	for range testsize.Rounds(3) {
 		r.start("run")
 		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(2000))*time.Millisecond)
 		r.kill()
 	}
-	r.start("run")
 	end()
-	r.interrupt()
 	r.drain()
 	want := r.evaluate()
 	visible := r.visible(r.project.Config.Alerts)
@@ -94,7 +51,7 @@ func stagesRepeated(r *rig) {
 // A rule of a stage comes while the program runs, goes, and comes back, under kills. Nothing of the others is interrupted by it.
 func stageAddedAndDropped(r *rig) {
 	stageRig(r)
-	end := r.loadBoth(60_000, 4000)
+	end := r.loadBoth(40_000, 3000)
 	r.start("run")
 	r.logged("msg=live", rigPartitions, 20*time.Second)
 	r.rules(func(text string) string { return text + terminalRule })
@@ -124,13 +81,12 @@ func stageAddedAndDropped(r *rig) {
 func twoInstancesKilled(one *rig) {
 	stageRig(one, terminalRule, settledRules, twoKeyRule)
 	two := one.twin(func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) })
-	kills := testsize.Of(0, 4)
-	end := one.loadBoth(kills*8_000, 4000)
+	end := one.pourBoth(4000)
 	one.start("run")
 	two.start("run")
 	one.logged("msg=live", 1, 20*time.Second)
 	random := rand.New(rand.NewPCG(11, 6))
-	for n := range kills {
+	for n := range testsize.Rounds(4) {
 		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(1800))*time.Millisecond)
 		r := []*rig{one, two}[n%2]
 		r.kill()
@@ -146,5 +102,16 @@ func twoInstancesKilled(one *rig) {
 	}
 	if strings.Contains(one.told()+two.told(), "refused") {
 		one.t.Error("a task was refused")
+	}
+}
+
+// pourBoth is pour for both sources, and follows the topics of stages, which are shortened.
+func (r *rig) pourBoth(perSecond float64) (end func()) {
+	r.enough, r.kept = make(chan struct{}), stagelog.Keep(r.t, r.client, topicsOfStages(r.project.Set)...)
+	wait := r.loadBoth(10_000_000, perSecond)
+	return func() {
+		r.t.Helper()
+		close(r.enough)
+		wait()
 	}
 }

@@ -74,7 +74,7 @@ func pebbleTorn(t *testing.T, make func(state string) *rig) {
 	r.keep(good)
 	random := rand.New(rand.NewPCG(13, 14))
 	refused := 0
-	for range testsize.Of(0, 4) {
+	for range testsize.Rounds(4) {
 		what := damage(t, r.data(), random)
 		before := r.visible(r.project.Config.Alerts)
 		r.start("drain")

@@ -5,39 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"testing"
 	"time"
-
-	"insolite/internal/kafkatest"
 )
-
-// storeFaults are what happens to the store of a deployment. They run side by side on one broker.
-var storeFaults = []struct {
-	app string
-	run func(t *testing.T, make func(state string) *rig)
-}{
-	{"redis-troubled", redisTroubled},
-	{"redis-failover", redisFailover},
-	{"redis-flushed", redisFlushed},
-	{"pebble-stale", pebbleStale},
-	{"pebble-torn", pebbleTorn},
-	{"pebble-gone", pebbleGone},
-	{"pebble-full", pebbleFull},
-}
-
-// Whatever happens to the store: what a reader sees is what one uninterrupted evaluation gives, or the service refuses with the way out.
-func TestStoreFaults(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker and real stores take a minute; run without -short")
-	}
-	cluster, program := kafkatest.Start(t, 1), build(t)
-	for _, f := range storeFaults {
-		t.Run(f.app, func(t *testing.T) {
-			t.Parallel()
-			f.run(t, func(state string) *rig { return newRig(t, cluster.Bootstrap(), program, f.app, state) })
-		})
-	}
-}
 
 // pour produces until the function returned is called, which waits for the end.
 func (r *rig) pour(perSecond float64) (end func()) {

@@ -1,0 +1,181 @@
+package app
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"insolite/internal/kafkatest"
+	"insolite/internal/redistest"
+	"insolite/internal/testsize"
+)
+
+// rollingSeed is the environment variable that gives the seed of a sequence again.
+const rollingSeed = "INSOLITE_ROLLING_SEED"
+
+const rollingOperations = 20
+
+// Instances come, go, are killed and restarted, rules change, leaders move and Redis is full, in any order.
+func rollingSequences(t *testing.T, g *ground, three *kafkatest.Cluster) {
+	for n := range testsize.Rounds(1) {
+		seed := uint64(n + 1)
+		if text := os.Getenv(rollingSeed); text != "" {
+			var err error
+			seed, err = strconv.ParseUint(text, 10, 64)
+			must(t, err)
+		}
+		t.Run(fmt.Sprint("seed-", seed), func(t *testing.T) {
+			t.Logf("%s=%d gives this sequence again", rollingSeed, seed)
+			server := redistest.Start(t)
+			r := newRig(t, three.Bootstrap(), g.program, fmt.Sprint("rolling-", n), redisState(server.Addr(), ""))
+			r.java = three.Java
+			(&rolling{newFleet(r, 4, withStaticIDs), server, rand.New(rand.NewPCG(seed, 20)), 0}).run()
+		})
+	}
+}
+
+// rolling is a fleet to which something happens.
+type rolling struct {
+	*fleet
+	redis  *redistest.Server
+	random *rand.Rand
+	edits  int
+}
+
+// operations are what may happen. One that is not possible at the moment gives way to the next draw.
+var operations = []struct {
+	name string
+	do   func(f *rolling) (done bool)
+}{
+	{"add", func(f *rolling) bool {
+		i := f.any(false)
+		if i != nil {
+			i.start("run")
+		}
+		return i != nil
+	}},
+	{"remove", func(f *rolling) bool {
+		if f.running() < 2 {
+			return false
+		}
+		f.end(f.any(true))
+		return true
+	}},
+	{"kill", func(f *rolling) bool {
+		i := f.any(true)
+		i.kill()
+		if f.running() == 0 {
+			i.start("run")
+		}
+		return true
+	}},
+	{"restart", func(f *rolling) bool {
+		i := f.any(true)
+		f.end(i)
+		i.start("run")
+		return true
+	}},
+	{"edit rules", func(f *rolling) bool {
+		f.edits++
+		f.edit(f.edits)
+		return true
+	}},
+	{"move leaders", func(f *rolling) bool { f.moveLeaders(); return true }},
+	{"fill Redis", func(f *rolling) bool {
+		f.redis.CLI("CONFIG", "SET", "maxmemory", "1mb")
+		f.pause()
+		f.redis.CLI("CONFIG", "SET", "maxmemory", "0")
+		return true
+	}},
+}
+
+func (f *rolling) run() {
+	end := f.load(2000)
+	f.instances[0].start("run")
+	f.instances[1].start("run")
+	f.live("start")
+	for n := 0; n < rollingOperations; {
+		o := operations[f.random.IntN(len(operations))]
+		if !o.do(f) {
+			continue
+		}
+		n++
+		f.t.Logf("%2d: %s, %d instances run", n, o.name, f.running())
+		f.pause()
+	}
+	f.live("the last operation")
+	end()
+	f.fleet.end()
+}
+
+func (f *rolling) pause() { time.Sleep(time.Duration(100+f.random.IntN(900)) * time.Millisecond) }
+
+func (f *rolling) running() int { return len(f.which(true)) }
+
+func (f *rolling) which(running bool) []*rig {
+	return slices.DeleteFunc(slices.Clone(f.instances), func(r *rig) bool { return (r.process != nil) != running })
+}
+
+// any is one of the instances that run, or that do not; nil: there is none.
+func (f *rolling) any(running bool) *rig {
+	all := f.which(running)
+	if len(all) == 0 {
+		return nil
+	}
+	return all[f.random.IntN(len(all))]
+}
+
+// end ends an instance in order, in time, wherever it is. One that has not begun to work may say that it has not.
+func (f *rolling) end(i *rig) {
+	f.t.Helper()
+	must(f.t, i.process.Process.Signal(os.Interrupt))
+	if err := i.await(12 * time.Second); err != nil && strings.Contains(err.Error(), "has not ended") {
+		f.t.Fatal(err)
+	}
+}
+
+var threshold = regexp.MustCompile(`amount > 3[.0-9]* \* usual`)
+
+// edit writes the n-th version of the rules, and publishes it.
+func (r *rig) edit(n int) {
+	r.t.Helper()
+	r.rules(func(text string) string {
+		return threshold.ReplaceAllString(text, fmt.Sprintf("amount > 3.%03d * usual", n))
+	})
+	r.reload()
+	_, err := Apply(r.t.Context(), r.project, discard)
+	must(r.t, err)
+}
+
+// The rules change again and again, by the file or by being published, while the program works and while it is dead.
+func rulesChanged(r *rig) {
+	end := r.pour(2000)
+	r.run()
+	random := rand.New(rand.NewPCG(12, 100))
+	changes := 0
+	for n := range testsize.Rounds(10) {
+		changes++
+		if random.IntN(3) == 0 {
+			r.kill()
+		}
+		r.edit(n + 1)
+		if r.process == nil {
+			r.start("run")
+		}
+		time.Sleep(time.Duration(200+random.IntN(1000)) * time.Millisecond)
+	}
+	end()
+	r.logged("before=", rigPartitions, patience)
+	r.finish()
+	for p, a := range r.journalled() {
+		if r.t.Logf("partition %d has had %d sets of rules in force, of %d", p, len(a), changes+1); len(a) < 3 {
+			r.t.Errorf("partition %d has had %d sets of rules: the test shows nothing", p, len(a))
+		}
+	}
+}
