@@ -21,17 +21,26 @@ type Origin struct {
 	Partition event.Partition
 	Offset    event.Offset
 	State     string
+
+	Timer    bool       // it was due: Key and Deadline are part of what it is
+	Key      string     // the record's key
+	Deadline event.Time // when it was due
+	Joins    string     // the correlation of the alert that it belongs to; empty: its own
 }
 
 // ID returns the alert's identity: 32 hexadecimal digits, the first 16 bytes of SHA-256 over rule, version, topic, partition, offset
-// and state. Each text is preceded by its length in 8 bytes, numbers are 8 bytes, big endian, so no two origins share an encoding.
+// and state; of one by timer, key and deadline stand before the state. Each text is preceded by its length in 8 bytes, numbers are 8 bytes, big
+// endian, so no two origins share an encoding.
 func (o *Origin) ID() string {
 	var b [originBytes]byte
 	return digest(appendText(o.append(b[:0]), o.State))
 }
 
-// Correlation is the ID without the state: it is common to all states of one alert.
+// Correlation is common to all states of one alert: the ID of the first without the state.
 func (o *Origin) Correlation() string {
+	if o.Joins != "" {
+		return o.Joins
+	}
 	var b [originBytes]byte
 	return digest(o.append(b[:0]))
 }
@@ -44,7 +53,11 @@ func (o *Origin) append(dst []byte) []byte {
 	dst = appendText(dst, o.Version)
 	dst = appendText(dst, o.Topic)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(o.Partition))
-	return binary.BigEndian.AppendUint64(dst, uint64(o.Offset))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(o.Offset))
+	if o.Timer {
+		dst = binary.BigEndian.AppendUint64(appendText(dst, o.Key), uint64(o.Deadline))
+	}
+	return dst
 }
 
 func appendText(dst []byte, s string) []byte {

@@ -120,7 +120,7 @@ func truth(t *testing.T, set *rules.Set, g *loadgen.Generator, n int) {
 		rule   string
 	}
 	want, found := map[finding]bool{}, map[finding]bool{}
-	injected, extra := map[string]int{}, map[string]int{}
+	injected, extra, timers := map[string]int{}, map[string]int{}, map[string]int{}
 	var out engine.Output
 	malformed, late := 0, uint64(0)
 	var e loadgen.Event
@@ -140,6 +140,10 @@ func truth(t *testing.T, set *rules.Set, g *loadgen.Generator, n int) {
 			t.Fatal(err)
 		}
 		for _, a := range out.Alerts {
+			if a.Timer { // it stands behind some event that let time pass, and the label at the event that ends the silence
+				timers[a.Rule.ID]++
+				continue
+			}
 			found[finding{at, a.Rule.ID}] = true
 			if !want[finding{at, a.Rule.ID}] {
 				extra[a.Rule.ID]++
@@ -176,6 +180,9 @@ func truth(t *testing.T, set *rules.Set, g *loadgen.Generator, n int) {
 	}
 	if other*20 > len(want) {
 		t.Errorf("%d alerts beside %d anomalies: %v", other, len(want), extra)
+	}
+	if silent := injected["sensor-was-silent"]; timers["sensor-silent"] < silent || timers["sensor-silent"] > silent+silent/10 {
+		t.Errorf("%d silences were told while they lasted, want %d", timers["sensor-silent"], silent)
 	}
 	summary, _ := json.Marshal(injected)
 	t.Logf("injected %s, found beside them %v", summary, extra)

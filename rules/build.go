@@ -113,6 +113,9 @@ func (p *Plan) add(r *Rule) {
 		}
 	}
 	r.Stream.addEvidence(r)
+	if r.Timed() {
+		r.Stream.addTimers(r)
+	}
 	r.Keyspace.retainRule(r)
 }
 
@@ -126,6 +129,17 @@ func (r *Rule) needs(s *event.Source) []event.Slot {
 		}
 		if r.NewValue != nil {
 			slots = append(slots, r.NewValue.Fields...)
+		}
+	}
+	for _, end := range r.Absence.ends() {
+		if end != s {
+			continue
+		}
+		for _, name := range r.keyNames() {
+			slots = append(slots, s.FieldSlot(name))
+		}
+		if w := r.Absence.Where; w != nil && s == r.Absence.Of {
+			slots = append(slots, w.Slots()...)
 		}
 	}
 	for _, f := range r.Features {
@@ -321,6 +335,13 @@ func (k *Keyspace) retainRule(r *Rule) {
 		if s.Calendar != nil {
 			d, _ := s.Calendar.Retention()
 			k.retain(d)
+		}
+	}
+	if r.Timed() {
+		k.retain(r.For)
+		k.retain(r.KeepFiring)
+		if r.Absence != nil {
+			k.retain(r.Absence.Within)
 		}
 	}
 	if r.EvidenceIndex >= 0 {

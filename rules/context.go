@@ -147,15 +147,7 @@ func (d *draft) samples(m *yamldoc.Map, r *Read) *view {
 		return d.view
 	}
 	r.Source = s
-	for _, field := range d.keyOf(&Feature{Read: r}) {
-		f := &d.Source.Fields[d.Source.FieldSlot(field)]
-		switch other := s.FieldSlot(f.Name); {
-		case other == event.NoSlot:
-			n.Errorf("source %s has no field %q, by which the feature is grouped; declare it there, or group by fields that both have", name, f.Name)
-		case s.Fields[other].Kind != f.Kind:
-			n.Errorf("%q is a %s in %s and a %s in %s, so that their keys never meet; declare it the same in both", f.Name, f.Kind, d.Source.Name, s.Fields[other].Kind, name)
-		}
-	}
+	d.meets(n, s, d.keyOf(&Feature{Read: r}), "the feature")
 	return d.loader.viewOf(s)
 }
 

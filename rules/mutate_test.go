@@ -80,6 +80,7 @@ type operator struct {
 	from    int    // the problem is told so many characters into the mistake …
 	to      int    // … or up to so many; 0: exactly at from
 	most    int    // problems that are told; 0: two
+	unless  string // rules in which this stands are passed over: there it is no mistake, or another one
 	above   string // not at the mistake but at the last match of this above it: something is missing there
 }
 
@@ -106,7 +107,7 @@ var operators = []operator{
 	{name: "bad duration", site: `window: (?P<at>\d+)[dhm]`, mistake: "${at}q"},
 	{name: "duration without unit", site: `window: (?P<at>\d+[dhm])`, mistake: "30"},
 	{name: "missing source", site: `(?m)^  source: .*\n`, mistake: "", above: `(?m)^- (?P<at>)id:`},
-	{name: "missing condition", site: `(?m)^  condition: [^>|\n][^\n]*\n`, mistake: "", above: `(?m)^- (?P<at>)id:`},
+	{name: "missing condition", unless: `(?m)^  (new_value|absence):`, site: `(?m)^  condition: [^>|\n][^\n]*\n`, mistake: "", above: `(?m)^- (?P<at>)id:`},
 	{name: "missing window", site: `, window: (\w+|\{[^}]*\})`, mistake: "", above: `: +(?P<at>)\{agg`},
 	{name: "missing agg", site: `agg: \w+, +`, mistake: "", above: `: +(?P<at>)\{`},
 	{name: "wrong type", site: `min_samples: (?P<at>\d+)`, mistake: "ten"},
@@ -125,7 +126,17 @@ var operators = []operator{
 	{name: "unclosed brace in a template", site: `(?m)^(?:  alert: \{|    )summary: "[^"]*(?P<at>)"`, mistake: " {x", from: 1},
 	{name: "closed brace in a template", site: `(?m)^(?:  alert: \{|    )summary: "[^"]*(?P<at>)"`, mistake: "}"},
 	{name: "format of text", site: `(?m)^(?:  alert: \{|    )summary: "(?P<at>)`, mistake: "{'x':.2}", from: 4},
-	{name: "not supported yet", site: `(?m)^(?P<at>)  condition:`, mistake: "  for: 5m\n", from: 2},
+	{name: "not supported yet", site: `(?m)^(?P<at>)  condition:`, mistake: "  sequence: {}\n", from: 2},
+	{name: "for without unit", unless: `(?m)^  (for|new_value|absence):`, site: `(?m)^(?P<at>)  condition:`, mistake: "  for: 5\n", from: 7},
+	{name: "keep_firing_for misspelt", site: `(?m)^(?P<at>)  condition:`, mistake: "  keep_fireing_for: 5m\n", from: 2},
+	{name: "absence without within", site: `(?m)^  (?P<at>)absence: \{of: [a-z._]+, within: \w+`, mistake: "absence: {of: nothing}\n  was", to: 15, most: 9},
+	{name: "absence of an unknown source", site: `absence: \{of: (?P<at>[a-z._]+)`, mistake: "${at}q", most: 3},
+	{name: "absence within no duration", site: `within: (?P<at>\w+)`, mistake: "${at}q"},
+	{name: "absence with a misspelt word", site: `absence: \{(?P<at>of):`, mistake: "off", most: 4},
+	{name: "absence armed by nobody", site: `arm: (?P<at>\w+)`, mistake: "${at}q"},
+	{name: "absence cancelled by nobody", site: `cancel_on: (?P<at>[a-z._]+)`, mistake: "${at}q"},
+	{name: "unknown field in the where of an absence", site: `absence: .* where: (?P<at>\w+)`, mistake: "${at}q"},
+	{name: "absence and for", site: `(?m)^(?P<at>)  absence:`, mistake: "  for: 5m\n", from: 2},
 	{name: "duplicate field", site: `(?m)^  condition: [^>|\n][^\n]*\n(?P<at>)`, mistake: "  condition: true\n", from: 2},
 	{name: "duplicate id", site: `(?s)- id: (?P<id>[\w-]+)\n.*?\n- id: (?P<at>[\w-]+)\n`, mistake: "${id}"},
 	{name: "tab", site: `(?m)^(?P<at>    )\w`, mistake: "\t"},
@@ -168,6 +179,9 @@ func (o *operator) mutants(text string, c *corpus) []mutant {
 	var out []mutant
 	for _, m := range site.FindAllStringSubmatchIndex(text, sites()) {
 		start, end := m[0], m[1]
+		if o.unless != "" && regexp.MustCompile(o.unless).MatchString(ruleAt(text, start)) {
+			continue
+		}
 		if i := site.SubexpIndex("at"); i > 0 {
 			start, end = m[2*i], m[2*i+1]
 		}
@@ -195,6 +209,15 @@ func (o *operator) mutants(text string, c *corpus) []mutant {
 		out = append(out, x)
 	}
 	return out
+}
+
+// ruleAt returns the rule in which an offset lies.
+func ruleAt(text string, at int) string {
+	from := max(0, strings.LastIndex(text[:at], "\n- id:"))
+	if n := strings.Index(text[at:], "\n- id:"); n >= 0 {
+		return text[from : at+n]
+	}
+	return text[from:]
 }
 
 // fieldOf returns a field of the source of the rule that the text ends in: a number, or a part of its key.

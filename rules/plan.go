@@ -85,6 +85,7 @@ type Stream struct {
 	After          []*Read      // read after it is absorbed; features of other sources are among them
 	Lent           []int        // of Cells: those that features of rules of other sources read
 	Passing        []int        // in Wheres: those of rules that read features here, and are evaluated elsewhere; -1: every event
+	Cancels        []Cancel     // of rules of any source: what this source's events end
 	Rules          []*Rule      // enabled, in the order of Set.Rules
 	Evidence       []Evidence   // rings of contributing events
 	DedupeIdentity uint64       // stable identity of the memory of ids; Source.Dedupe says whether there is one

@@ -95,9 +95,7 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 		{"condition: n > 1", "condition: [n > 1]", `r.yaml:8:14: an expression is text, this is a list; put it in quotes when it begins with a brace, a bracket or a quote`},
 		{"condition: n > 1", "condition: terminal_id in list(\"trustd\")", `r.yaml:8:34: there is no list "trustd"; did you mean "trusted"?`},
 		{"  condition: n > 1\n", "", `r.yaml:3:3: a rule has no "condition"; add it, as in condition: pizzas >= 2`},
-		{"condition: n > 1", "absence: {of: x, within: 3m}", `r.yaml:8:3: "absence" is not supported yet; remove it`},
-		{"condition: n > 1", "condition: n > 1\n  for: 5m", `r.yaml:9:3: "for" is not supported yet; remove it`},
-		{"condition: n > 1", "condition: n > 1\n  wen: 5m", `r.yaml:9:3: unknown field "wen" in a rule; known are id, title, description, tags, references, severity, mode, source, where, context, group_by, new_value, condition, exceptions, suppress, alert, tests, absence, sequence, baseline, for, keep_firing_for`},
+		{"condition: n > 1", "condition: n > 1\n  wen: 5m", `r.yaml:9:3: unknown field "wen" in a rule; known are id, title, description, tags, references, severity, mode, source, where, context, group_by, new_value, absence, for, keep_firing_for, condition, exceptions, suppress, alert, tests, sequence, baseline`},
 		{"condition: n > 1", "condition: n > 1\n  condition: n > 1", `r.yaml:9:3: "condition" is given twice, first in line 8; keep one`},
 		{"condition: n > 1", "condition: n > 1\n  severity: hihg", `r.yaml:9:13: unknown severity "hihg"; did you mean "high"?`},
 		{"condition: n > 1", "condition: n > 1\n  mode: of", `r.yaml:9:9: unknown mode "of"; it is one of live, shadow, disabled`},
@@ -128,7 +126,7 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 		{"{event: 1}", "{key: [a, b]}", `r.yaml:15:20: the key has 2 fields, 1 are wanted; write a value for each of group_by`},
 		{"{event: 1}", "{context: {m: 3}}", `r.yaml:15:25: "m" is no feature of this rule; did you mean "n"?`},
 		{"{event: 1}", "{context: {n: x}}", `r.yaml:15:28: "n" is a number, this is the string "x"; write it as in 12.5`},
-		{"{event: 1}", "{state: resolved}", `r.yaml:15:22: the state resolved is not supported yet; alerts are firing`},
+		{"{event: 1}", "{state: resolved}", `r.yaml:15:22: an alert is resolved where the rule has keep_firing_for; add it, or expect firing`},
 		{"{event: 1}", "{evnt: 1}", `r.yaml:15:15: unknown field "evnt" in an expected alert; did you mean "event"?`},
 		{"    expect: [{event: 1}]\n", "", `r.yaml:13:5: a test has no "expect"; add it, as in expect: [{event: 2}], or expect: [] for silence`},
 	} {
@@ -178,10 +176,6 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
     seen:   {by: [terminal_id], agg: count, window: 28d}
     frauds: {by: [terminal_id], agg: count, source: payment.declined, window: 28d}
   condition: amount > 2 * usual and frauds >= 2 and frauds > 0.3 * seen
-- id: absent
-  source: pizza.purchased
-  group_by: [customer_id]
-  absence: {of: payment.authorized, within: 30m, cancel_on: payment.declined}
 - id: spraying
   source: login.succeeded
   group_by: [user_id]
@@ -195,8 +189,6 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
   baseline:
     temp: {field: price, season: hour_of_week, history: 8w, min_samples: 20}
   condition: abs(temp.score) >= 4
-  for: 5m
-  keep_firing_for: 5m
 - id: new
   source: login.succeeded
   group_by: [user_id]
@@ -212,12 +204,9 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
 		fmt.Fprintln(&b, p)
 	}
 	const want = `r.yaml:10:53: source payment.declined has no field "terminal_id", by which the feature is grouped; declare it there, or group by fields that both have
-r.yaml:15:3: "absence" is not supported yet; remove it
-r.yaml:19:3: "sequence" is not supported yet; remove it
-r.yaml:26:3: "baseline" is not supported yet; remove it
-r.yaml:29:3: "for" is not supported yet; remove it
-r.yaml:30:3: "keep_firing_for" is not supported yet; remove it
-r.yaml:36:11: the source insolite.alert is not supported yet; use a source of the configuration
+r.yaml:15:3: "sequence" is not supported yet; remove it
+r.yaml:22:3: "baseline" is not supported yet; remove it
+r.yaml:30:11: the source insolite.alert is not supported yet; use a source of the configuration
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)

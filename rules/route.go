@@ -66,12 +66,18 @@ func (r *Rule) keyOf(f *Feature) []string {
 	return r.keyNames()
 }
 
-// sources returns the sources whose events the rule reads by some key: its own, and those of the features of that key; nil: of any key.
+// sources returns the sources whose events the rule reads by some key: its own, and those of the features of that key; nil: of any key. By its
+// own key it reads those that end a wait, too.
 func (r *Rule) sources(key []string) []*event.Source {
 	all := []*event.Source{r.Source}
 	for _, f := range r.Features {
 		if (key == nil || slices.Equal(r.keyOf(f), key)) && !slices.Contains(all, f.Read.Source) {
 			all = append(all, f.Read.Source)
+		}
+	}
+	for _, s := range r.Absence.ends() {
+		if (key == nil || slices.Equal(r.keyNames(), key)) && !slices.Contains(all, s) {
+			all = append(all, s)
 		}
 	}
 	return all
@@ -278,6 +284,13 @@ func (sp *SourcePlan) passes() (wheres []*expr.Expr) {
 				add(nil)
 			} else {
 				add(st.Wheres[w])
+			}
+		}
+		for _, c := range st.Cancels {
+			if c.Where < 0 {
+				add(nil)
+			} else {
+				add(st.Wheres[c.Where])
 			}
 		}
 		for _, c := range st.Lent {

@@ -19,7 +19,7 @@ const (
 )
 
 // unsupported are the words of the language that this version does not know yet.
-var unsupported = []string{"absence", "sequence", "baseline", "for", "keep_firing_for"}
+var unsupported = []string{"sequence", "baseline"}
 
 // draft is a rule being read.
 type draft struct {
@@ -55,6 +55,7 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 	d.groupBy()
 	d.context()
 	d.newValue()
+	d.timers()
 	return d
 }
 
@@ -184,7 +185,7 @@ func (d *draft) finish(sources []*event.Source) {
 	if d.view != nil {
 		scope = d.view.row(d.Features)
 	}
-	if !slices.ContainsFunc(unsupported[:3], m.Has) && d.NewValue == nil || m.Has("condition") {
+	if !slices.ContainsFunc(unsupported, m.Has) && d.NewValue == nil && !m.Has("absence") || m.Has("condition") {
 		n := m.Required("condition", "condition: pizzas >= 2")
 		d.Condition = condition(n, d.unlessBroken(n, scope))
 	} else if d.view != nil {

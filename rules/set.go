@@ -44,13 +44,16 @@ type Rule struct {
 	Position           diag.Position // of the id
 	Version            string        // hash of what it detects, not of its wording, tags, severity, mode and tests; 32 hex digits
 	Source             *event.Source
-	Where              *expr.Expr   // over the declared fields; nil: every event
-	GroupBy            []event.Slot // in the rule's own order, as alerts show the key; never empty
-	Features           []*Feature   // in the rule's own order, as alerts show the context
-	NewValue           *NewValue    // nil: another trigger
-	Condition          *expr.Expr   // over the whole row; never nil: with another trigger it filters what that finds, and may be "true"
-	Exceptions         []Exception  // in the rule's own order: the first that is true silences
-	Suppress           *Suppress    // nil: every finding is an alert
+	Where              *expr.Expr    // over the declared fields; nil: every event
+	GroupBy            []event.Slot  // in the rule's own order, as alerts show the key; never empty
+	Features           []*Feature    // in the rule's own order, as alerts show the context
+	NewValue           *NewValue     // nil: another trigger
+	Absence            *Absence      // nil: another trigger
+	Condition          *expr.Expr    // over the whole row; never nil: with another trigger it filters what that finds, and may be "true"
+	Exceptions         []Exception   // in the rule's own order: the first that is true silences
+	For                time.Duration // how long the condition must hold; 0: not at all
+	KeepFiring         time.Duration // how long an alert stays open after the condition held last; 0: it is not closed
+	Suppress           *Suppress     // nil: every finding is an alert
 	Alert              Alert
 	Tests              []Test
 
@@ -60,6 +63,9 @@ type Rule struct {
 	Stream        *Stream
 	WhereIndex    int // of Where in Stream.Wheres; -1: every event
 	EvidenceIndex int // in Stream.Evidence; -1: no event beside the triggering one is kept
+
+	TimersIdentity uint64   // of what waits, in this version of the rule
+	Carried        []Column // of a rule that waits: the declared fields that an alert needs of the event that it carries
 
 	EvidenceWithin time.Duration // how long before an alert the events that it names may lie; 0: any time
 }
@@ -73,9 +79,12 @@ func (r *Rule) Trigger() string {
 	if r.NewValue != nil {
 		text = r.NewValue.text(r.Source)
 	}
+	if r.Absence != nil {
+		text = r.Absence.says()
+	}
 	switch {
 	case text == "":
-		return r.Condition.Text()
+		return r.Condition.Text() + r.lasting()
 	case r.Always():
 		return text
 	}
@@ -83,7 +92,9 @@ func (r *Rule) Trigger() string {
 }
 
 // Always reports whether the rule has no condition beside its trigger: Condition is always true.
-func (r *Rule) Always() bool { return r.NewValue != nil && r.Condition.Text() == "true" }
+func (r *Rule) Always() bool {
+	return (r.NewValue != nil || r.Absence != nil) && r.Condition.Text() == "true"
+}
 
 // Severity says how grave what a rule finds is.
 type Severity uint8

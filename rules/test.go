@@ -40,7 +40,7 @@ type Expect struct {
 	Key      []event.Value // in the order of Rule.GroupBy; nil: not said
 	Context  []ExpectValue
 	Summary  *string // nil: not said
-	State    string  // "firing"; empty: not said
+	State    string  // "firing" or "resolved"; empty: not said
 }
 
 // ExpectValue is what a feature has to be.

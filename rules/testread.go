@@ -180,10 +180,9 @@ func (r *testReader) expect(m *yamldoc.Map) {
 		}
 	}
 	if n := m.Get("state"); n != nil {
-		if x.State = n.Text; x.State == "resolved" {
-			n.Errorf("the state resolved is not supported yet; alerts are firing")
-		} else {
-			m.OneOf("state", "", "firing")
+		x.State = m.OneOf("state", "", "firing", "resolved")
+		if x.State == "resolved" && r.KeepFiring == 0 {
+			n.Errorf("an alert is resolved where the rule has keep_firing_for; add it, or expect firing")
 		}
 	}
 	m.Done()

@@ -93,6 +93,12 @@ func (d *draft) version() string {
 	for _, x := range d.Exceptions {
 		parts = append(parts, "exception", canonical(x.Where))
 	}
+	if d.Absence != nil {
+		parts = append(parts, "absence", d.Absence.text())
+	}
+	if d.For > 0 || d.KeepFiring > 0 {
+		parts = append(parts, "for", d.For.String(), d.KeepFiring.String())
+	}
 	if s := d.Suppress; s != nil {
 		parts = append(parts, "suppress", s.text(), fieldTexts(d.Source, s.By))
 	}

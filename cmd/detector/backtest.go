@@ -88,7 +88,7 @@ func (j *backtestJob) run(ctx context.Context, paths []string) (err error) {
 	if err := j.expect(); err != nil {
 		return err
 	}
-	if err := j.step(read); err != nil {
+	if err := j.step(ctx, read); err != nil {
 		j.progress.end(func(time.Duration) string { return "" })
 		return err
 	}
@@ -148,14 +148,14 @@ func (j *backtestJob) openAlerts() (done func() error, err error) {
 }
 
 // step reads everything, with the alerts going where they are wanted.
-func (j *backtestJob) step(read func() error) error {
+func (j *backtestJob) step(ctx context.Context, read func() error) error {
 	done, err := j.openAlerts()
 	if err != nil {
 		return err
 	}
 	err = read()
-	if j.until.at != event.NoTime {
-		j.runner.Until(j.until.at)
+	if err == nil && j.until.at != event.NoTime {
+		err = j.runner.Until(j.until.at, j.emit(ctx))
 	}
 	return errors.Join(err, done())
 }

@@ -27,7 +27,7 @@ func (k *Keyspace) Deadline(h Handle) event.Time {
 	x := &k.due.scratch
 	*x = k.View(h)
 	for _, p := range k.layout.waiting {
-		least = min(least, p.deadline(x))
+		least = min(least, p.Deadline(x))
 	}
 	return least
 }

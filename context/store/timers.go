@@ -24,8 +24,10 @@ type Timer struct {
 	End      event.Time // from when on it does not hold any more; event.Never: it does
 	Fired    bool       // an alert was due before
 	Alert    [16]byte   // what joins alerts of it; zero: none was emitted
-	Carried  Origin     // of the event that an alert carries
+	Carried  Origin     // of the event that an alert carries, which is of CarriedAt
 	Newest   Origin     // of the newest event that upheld it, when that is another one and wanted
+
+	CarriedAt event.Time
 }
 
 // Origin is an event that is remembered: where it stands, and what a rule needs of it.
@@ -38,12 +40,12 @@ type Origin struct {
 // size and then its rows, padded together.
 const (
 	timersHead = 24
-	timerFixed = 80
+	timerFixed = 88
 )
 
 // waiting is a part in which something may be due.
 type waiting interface {
-	deadline(x *Ctx) event.Time // the least one; event.Never: nothing waits
+	Deadline(x *Ctx) event.Time // the least one; event.Never: nothing waits
 }
 
 // Timers is what waits in a context for one rule, in the order in which it began.
@@ -73,6 +75,7 @@ func (t *Timers) Append(dst []Timer, x *Ctx) []Timer {
 	for range le.Uint32(t.slot.head(x)) {
 		c := Timer{Deadline: event.Time(le.Uint64(b)), Since: event.Time(le.Uint64(b[8:])), Last: event.Time(le.Uint64(b[16:])), End: event.Time(le.Uint64(b[24:])),
 			Alert: [16]byte(b[48:64]), Fired: b[64] != 0}
+		c.CarriedAt = event.Time(le.Uint64(b[80:]))
 		c.Carried.Seen, c.Newest.Seen = event.Offset(le.Uint64(b[32:])), event.Offset(le.Uint64(b[40:]))
 		n, m := int(le.Uint32(b[68:])), int(le.Uint32(b[72:]))
 		c.Carried.Row, c.Newest.Row = b[timerFixed:timerFixed+n:timerFixed+n], b[timerFixed+n:timerFixed+n+m:timerFixed+n+m]
@@ -99,7 +102,7 @@ func (t *Timers) Set(x *Ctx, all []Timer) {
 		b = le.AppendUint32(b, fired)
 		b = le.AppendUint32(b, uint32(len(c.Carried.Row)))
 		b = le.AppendUint32(b, uint32(len(c.Newest.Row)))
-		b = le.AppendUint32(b, 0)
+		b = le.AppendUint64(le.AppendUint32(b, 0), uint64(c.CarriedAt))
 		b = append(append(b, c.Carried.Row...), c.Newest.Row...)
 		for len(b)%8 != 0 {
 			b = append(b, 0)
@@ -117,7 +120,8 @@ func (t *Timers) Set(x *Ctx, all []Timer) {
 	x.keys.Wait(x.handle)
 }
 
-func (t *Timers) deadline(x *Ctx) event.Time {
+// Deadline returns the least deadline of the timers; event.Never: none waits.
+func (t *Timers) Deadline(x *Ctx) event.Time {
 	head := t.slot.head(x)
 	if le.Uint32(head) == 0 {
 		return event.Never

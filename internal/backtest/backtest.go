@@ -68,11 +68,17 @@ const batchMax = 1024
 // the stages behind these.
 func (r *Runner) Tasks() []*engine.Engine { return r.tasks }
 
-// Until lets time pass up to t in every task, as an event of that time would; what comes later than that is to be below nobody's watermark.
-func (r *Runner) Until(t event.Time) {
+// Until lets the watermark of every task come to t, and gives what is due before to emit; what comes later than that is to be below nobody's
+// watermark.
+func (r *Runner) Until(t event.Time, emit func(*engine.Output) error) error {
+	r.out.Reset()
 	for _, e := range r.tasks {
 		e.RaiseWatermark(t)
+		if err := e.Fire(&r.out); err != nil {
+			return err
+		}
 	}
+	return emit(&r.out)
 }
 
 // Engine returns the engine of the files of a topic; nil when no enabled rule reads it.
@@ -129,7 +135,9 @@ func (r *Runner) Run(files []replay.File, emit func(*engine.Output) error) error
 			return err
 		}
 		if now := r.files.Now(b.Topic, 0); now != event.NoTime {
-			r.files.Pass(now)
+			if err := r.files.Pass(now, &r.out); err != nil {
+				return err
+			}
 		}
 		return emit(&r.out)
 	})

@@ -53,7 +53,7 @@ func (r *Runner) ExplainPartition(parts []Partition, p event.Partition, at event
 		return nil, err
 	}
 	s := search{chain: c, partition: p, at: at}
-	return s.result(fmt.Sprintf("partition %d of %s", p, topic), r.merge(parts, c, s.step))
+	return s.result(fmt.Sprintf("partition %d of %s", p, topic), r.merge(parts, s.step, s.end))
 }
 
 // search steps up to a record.
@@ -65,6 +65,11 @@ type search struct {
 	next      event.Offset // 0: nothing came
 	out       engine.Output
 	found     *Explained
+}
+
+func (s *search) end(topic string, p event.Partition) error {
+	s.out.Reset()
+	return s.chain.End(topic, p, &s.out)
 }
 
 func (s *search) step(b *ingest.Batch) error {

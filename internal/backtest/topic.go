@@ -32,6 +32,13 @@ func (r *Runner) Partitions(parts []Partition, emit func(*engine.Output) error) 
 		}
 		return emit(&r.out)
 	}
+	end := func(topic string, p event.Partition) error {
+		r.out.Reset()
+		if err := c.End(topic, p, &r.out); err != nil {
+			return err
+		}
+		return emit(&r.out)
+	}
 	var meet []Partition
 	for _, p := range parts {
 		switch plan := r.set.Plan(p.Topic); {
@@ -39,12 +46,12 @@ func (r *Runner) Partitions(parts []Partition, emit func(*engine.Output) error) 
 		case len(plan.Routes) > 0:
 			meet = append(meet, p)
 		default:
-			if err := r.merge([]Partition{p}, c, step); err != nil {
+			if err := r.merge([]Partition{p}, step, end); err != nil {
 				return err
 			}
 		}
 	}
-	return r.merge(meet, c, step)
+	return r.merge(meet, step, end)
 }
 
 // chainOf makes the tasks of the partitions, and those of stages.
@@ -61,7 +68,9 @@ func (r *Runner) chainOf(parts []Partition) (*chain.Chain, error) {
 	for topic, n := range n { // those that are not read have ended
 		for p := range event.Partition(n) {
 			if !has(parts, topic, p) {
-				c.End(topic, p)
+				if err := c.End(topic, p, &r.out); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -79,7 +88,7 @@ func has(parts []Partition, topic string, p event.Partition) bool {
 
 // merge gives the records of partitions batch by batch in the order of their timestamps; equal ones in the order of the partitions. Each keeps its
 // own order: what has an earlier timestamp than the record before it comes directly after that.
-func (r *Runner) merge(parts []Partition, c *chain.Chain, step func(*ingest.Batch) error) error {
+func (r *Runner) merge(parts []Partition, step func(*ingest.Batch) error, end func(string, event.Partition) error) error {
 	heads := make([]head, 0, len(parts))
 	defer func() {
 		for i := range heads {
@@ -94,7 +103,9 @@ func (r *Runner) merge(parts []Partition, c *chain.Chain, step func(*ingest.Batc
 			return err
 		}
 		if h.done {
-			c.End(h.Topic, h.Partition.Partition)
+			if err := end(h.Topic, h.Partition.Partition); err != nil {
+				return err
+			}
 		}
 	}
 	for {
@@ -109,7 +120,9 @@ func (r *Runner) merge(parts []Partition, c *chain.Chain, step func(*ingest.Batc
 			}
 		}
 		if h.done {
-			c.End(h.Topic, h.Partition.Partition)
+			if err := end(h.Topic, h.Partition.Partition); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -69,7 +69,9 @@ func TestPartitions(t *testing.T) {
 func TestUntil(t *testing.T) {
 	for until, late := range map[event.Time]uint64{90e9: 0, 100e9: 1, 201e9: 3} {
 		r := runner(t, Options{})
-		r.Until(until)
+		if err := r.Until(until, func(*engine.Output) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
 		files, err := r.Files([]Input{{Name: "pay", File: "pay.ndjson", Lines: strings.NewReader(pays)}})
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@
 // engines of the stages, hop by hop, and the alerts of all of them are told in the order of the batch's records: for each record those of the
 // source's own task first, then those of the stages by hop and topic. So the result does not depend on how records are cut into batches. Where a
 // stage is sent what comes from one topic by two ways, the short one would overtake the long one within a batch: such a topic is stepped record by
-// record, which takes its time.
+// record, which takes its time. So are all topics when a rule behind a stage waits for something. What is due behind a record is told behind its alerts.
 //
 // A stage has one partition here, and sees events in the order in which they are stepped. Live, it has many, and what comes from different
 // partitions of a source arrives in an order that Kafka decides; whoever steps several partitions decides that order by the order of batches.
@@ -34,6 +34,7 @@ import (
 type Options struct {
 	Files      bool                     // see engine.Options
 	Partitions func(topic string) int32 // of topics of sources; nil: one each
+	Rows       bool                     // see engine.Options
 }
 
 // Chain is the state of all tasks. It belongs to one goroutine.
@@ -51,7 +52,7 @@ type source struct {
 	partition event.Partition
 	next      event.Offset // behind the last record
 	ended     bool
-	forks     bool // what it sends comes to some stage by two ways
+	single    bool // it is stepped record by record
 }
 
 // stage is the one partition of a stage's topic.
@@ -67,7 +68,7 @@ func New(set *rules.Set, o Options) (*Chain, error) {
 	c := &Chain{}
 	for _, p := range set.Plans {
 		if p.Stage != nil {
-			e, err := engine.New(p, engine.Options{Files: o.Files})
+			e, err := engine.New(p, engine.Options{Files: o.Files, Rows: o.Rows})
 			if err != nil {
 				return nil, err
 			}
@@ -79,14 +80,19 @@ func New(set *rules.Set, o Options) (*Chain, error) {
 			n = o.Partitions(p.Topic)
 		}
 		for i := range event.Partition(n) {
-			e, err := engine.New(p, engine.Options{Files: o.Files, Partition: i, Partitions: n})
+			e, err := engine.New(p, engine.Options{Files: o.Files, Rows: o.Rows, Partition: i, Partitions: n})
 			if err != nil {
 				return nil, err
 			}
-			c.sources, c.tasks = append(c.sources, &source{Engine: e, topic: p.Topic, partition: i, forks: forks(set, p.Topic)}), append(c.tasks, e)
+			c.sources, c.tasks = append(c.sources, &source{Engine: e, topic: p.Topic, partition: i, single: forks(set, p.Topic) || waits(set)}), append(c.tasks, e)
 		}
 	}
 	return c, nil
+}
+
+// waits reports whether something waits behind a stage: when it is due depends on how far the stage's time has come, which is told with each batch.
+func waits(set *rules.Set) bool {
+	return slices.ContainsFunc(set.Rules, func(r *rules.Rule) bool { return r.Enabled() && r.Timed() && r.Plan.Stage != nil })
 }
 
 // forks reports whether what comes from a topic comes to some stage by two ways.
@@ -128,7 +134,7 @@ func (c *Chain) Step(b *ingest.Batch, out *engine.Output) error {
 		return nil
 	}
 	one := *b
-	for s.forks && len(one.Records) > 1 {
+	for s.single && len(one.Records) > 1 {
 		rest := one.Records[1:]
 		one.Records, one.Next = one.Records[:1], one.Records[0].Offset+1
 		if err := c.step(s, &one, out); err != nil {
@@ -155,8 +161,7 @@ func (c *Chain) step(s *source, b *ingest.Batch, out *engine.Output) error {
 		}
 		stage.Cut(out)
 	}
-	c.settle(out, frames, alerts)
-	return nil
+	return c.settle(out, frames, alerts)
 }
 
 // rewind lets stages forget how far they have seen a partition when its offsets begin again, as those of a second file of a topic do: to a stage
@@ -177,10 +182,10 @@ func (c *Chain) rewind(s *source, records []ingest.Record, next event.Offset) {
 }
 
 // settle puts alerts into the order of records, drops frames that are stepped, and lets time pass in the stages.
-func (c *Chain) settle(out *engine.Output, frames, alerts int) {
-	slices.SortStableFunc(out.Alerts[alerts:], func(a, b engine.Alert) int { return cmp.Compare(a.Offset, b.Offset) })
+func (c *Chain) settle(out *engine.Output, frames, alerts int) error {
+	slices.SortStableFunc(out.Alerts[alerts:], func(a, b engine.Alert) int { return cmp.Compare(a.After, b.After) })
 	out.Frames = out.Frames[:frames]
-	c.follow()
+	return c.follow(out)
 }
 
 // take makes those of the frames that are for the stage its log, and returns how many.
@@ -199,12 +204,16 @@ func (s *stage) batch() *ingest.Batch {
 	return &ingest.Batch{Topic: s.plan.Topic, Records: s.log, Next: s.next}
 }
 
-// Pass lets time pass up to now for all sources, as an event of that time would: what one input shows to have passed has passed for all.
-func (c *Chain) Pass(now event.Time) {
+// Pass lets time pass up to now for all sources, as an event of that time would: what one input shows to have passed has passed for all. What
+// is due then is appended to out.
+func (c *Chain) Pass(now event.Time, out *engine.Output) error {
 	for _, s := range c.sources {
 		s.RaiseWatermark(now.Add(-s.Plan().Lateness))
+		if err := s.Fire(out); err != nil {
+			return err
+		}
 	}
-	c.follow()
+	return c.follow(out)
 }
 
 // Now returns how far the time of a partition has come; NoTime: nowhere yet.
@@ -216,16 +225,18 @@ func (c *Chain) Now(topic string, p event.Partition) event.Time {
 	return s.Watermark().Add(s.Plan().Lateness)
 }
 
-// End says that a partition gives no more events: stages wait for its time no longer.
-func (c *Chain) End(topic string, p event.Partition) {
-	if s := c.source(topic, p); s != nil {
-		s.ended = true
-		c.follow()
+// End says that a partition gives no more events: stages wait for its time no longer. What is due then is appended to out.
+func (c *Chain) End(topic string, p event.Partition, out *engine.Output) error {
+	s := c.source(topic, p)
+	if s == nil {
+		return nil
 	}
+	s.ended = true
+	return c.follow(out)
 }
 
 // follow lets the time of each stage come as far as that of all that send to it.
-func (c *Chain) follow() {
+func (c *Chain) follow(out *engine.Output) error {
 	for i, stage := range c.stages {
 		least, any := event.NoTime, false
 		wait := func(topic string, e *engine.Engine) {
@@ -243,6 +254,10 @@ func (c *Chain) follow() {
 		}
 		if any {
 			stage.RaiseWatermark(least)
+			if err := stage.Fire(out); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }

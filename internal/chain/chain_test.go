@@ -152,12 +152,16 @@ func TestPartitions(t *testing.T) {
 		t.Errorf("the stage is at %d, though visits may give events of any time", stage.Watermark())
 	}
 	for p := range event.Partition(3) {
-		c.End("visits", p)
+		if err := c.End("visits", p, &engine.Output{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if stage.Watermark() != 690e9 {
 		t.Errorf("the stage is at %d", stage.Watermark())
 	}
-	c.End("payments", 0)
+	if err := c.End("payments", 0, &engine.Output{}); err != nil {
+		t.Fatal(err)
+	}
 	if stage.Watermark() != 890e9 {
 		t.Errorf("the stage is at %d", stage.Watermark())
 	}
@@ -207,7 +211,9 @@ func TestNoKey(t *testing.T) {
 	if c.Now("visits", 0) != 100e9 || c.Now("payments", 0) != event.NoTime || c.Now("others", 0) != event.NoTime || c.Reads("others", 0) || !c.Reads("visits", 0) {
 		t.Error("the time of a topic is another")
 	}
-	c.Pass(500e9)
+	if err := c.Pass(500e9, &engine.Output{}); err != nil {
+		t.Fatal(err)
+	}
 	if c.Now("payments", 0) != 500e9 || c.Tasks()[2].Watermark() != 480e9 {
 		t.Errorf("after 500 s the stage is at %d", c.Tasks()[2].Watermark())
 	}

@@ -35,7 +35,9 @@ func (c *Chain) Explain(topic string, p event.Partition, r *ingest.Record, out *
 			return nil, err
 		}
 	}
-	c.settle(out, frames, before)
+	if err := c.settle(out, frames, before); err != nil {
+		return nil, err
+	}
 	slices.SortStableFunc(x.Rules, func(a, b engine.RuleExplanation) int { return cmp.Compare(a.Rule.Index, b.Rule.Index) })
 	return x, nil
 }

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"encoding/hex"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"insolite/alerts"
@@ -21,30 +24,68 @@ type alertScratch struct {
 	because []expr.Operand
 }
 
-// emit appends the alert of a rule for the present event to the output.
-func (e *Engine) emit(r *rule, held int) {
-	rec := &e.recs[e.i]
+// occasion is what an alert is raised by.
+type occasion struct {
+	partition event.Partition // of the source's topic
+	offset    event.Offset    // in it
+	at        event.Value
+	state     string
+	joins     string // the correlation of the alert that this one belongs to; empty: it is the first
+	timer     bool   // something was due; else the present event
+	held      int    // alerts held back since the one before
+	after     event.Offset
+}
+
+// present is the present event as an occasion.
+func (e *Engine) present(held int) occasion {
+	d := &e.recs[e.i]
+	return occasion{partition: d.partition, offset: d.offset, at: e.row[e.source.plan.Source.EventTime], state: firing, held: held, after: d.offset}
+}
+
+// origin is what the alert of a rule is about.
+func (e *Engine) origin(r *rule) alerts.Origin {
+	o := &e.occasion
+	x := alerts.Origin{Rule: r.ID, Version: r.Version, Topic: r.Source.Topic, Partition: o.partition, Offset: o.offset, State: o.state, Joins: o.joins}
+	if o.timer {
+		x.Timer, x.Deadline, x.Key = true, o.at.Time(), string(alerts.AppendKey(nil, e.entity(r)))
+	}
+	return x
+}
+
+// joined is the correlation of an alert in the bytes that a context keeps.
+func joined(o *alerts.Origin) (b [16]byte) {
+	if _, err := hex.Decode(b[:], []byte(o.Correlation())); err != nil {
+		panic("engine: a correlation is no hexadecimal number: " + err.Error()) // it is made of bytes
+	}
+	return b
+}
+
+// emit appends the alert of a rule for the present occasion to the output.
+func (e *Engine) emit(r *rule) {
+	rec := &e.occasion
 	s := &e.scratch.alert
 	s.members, s.text = s.members[:0], s.text[:0]
 	a := &s.record
-	a.Origin = alerts.Origin{Rule: r.ID, Version: r.Version, Topic: r.Source.Topic, Partition: rec.partition, Offset: rec.offset, State: "firing"}
+	a.Origin = e.origin(r)
 	a.Rule = alerts.RuleInfo{Title: r.Title, Severity: r.Severity.String(), Mode: r.Mode.String(), Tags: r.Tags}
 	a.Key = e.named(a.Key[:0], r.Source.Fields, r.GroupBy)
-	a.At = e.row[r.Source.EventTime]
+	a.At = rec.at
 	a.Summary, a.Description, a.Runbook = computed(e.template(r.Alert.Summary)), e.template(r.Alert.Description), e.template(r.Alert.Runbook)
 	a.Condition = r.says
 	a.Because = e.because(a.Because[:0], r)
 	a.Context = e.features(a.Context[:0], r)
 	a.Event, a.Fields = nil, a.Fields[:0]
-	if e.stage == nil {
+	switch {
+	case rec.timer:
+		a.Fields = e.carriedFields(a.Fields, r)
+	case e.stage != nil || len(e.records[e.i].Value) > alerts.EventBytesMax:
+		a.Fields = e.needed(a.Fields)
+	default:
 		a.Event = e.records[e.i].Value
 	}
-	if e.stage != nil || len(a.Event) > alerts.EventBytesMax {
-		a.Fields = e.needed(a.Fields)
-	}
 	a.Source = r.Source.Name
-	a.Evidence = e.evidence(a.Evidence[:0], r, &r.stream.ctx, e.at)
-	a.Suppressed = held
+	a.Evidence = e.evidence(a.Evidence[:0], r, &r.stream.ctx, e.row[r.Source.EventTime].Time())
+	a.Suppressed = rec.held
 	a.Labels, a.Links = e.texts(a.Labels[:0], r.Alert.Labels), e.texts(a.Links[:0], r.Alert.Links)
 
 	out := e.out
@@ -53,7 +94,8 @@ func (e *Engine) emit(r *rule, held int) {
 	to := len(out.arena)
 	out.arena = a.AppendJSON(out.arena)
 	end := len(out.arena)
-	out.Alerts = append(out.Alerts, Alert{Rule: r.Rule, Offset: rec.offset, At: a.At, Origin: a.Origin, Key: out.arena[from:to:to], Value: out.arena[to:end:end]})
+	out.Alerts = append(out.Alerts, Alert{Rule: r.Rule, Offset: rec.offset, At: a.At, Origin: a.Origin, Key: out.arena[from:to:to], Value: out.arena[to:end:end],
+		Timer: rec.timer, Row: e.copyRow(r), After: rec.after})
 }
 
 // entity returns the key's fields in the keyspace's order, which does not depend on the rule: alerts about one entity share their record key.
@@ -81,6 +123,28 @@ func (e *Engine) needed(dst []alerts.Named) []alerts.Named {
 	return dst
 }
 
+// carriedFields returns the fields of the event that a timer carries.
+func (e *Engine) carriedFields(dst []alerts.Named, r *rule) []alerts.Named {
+	for _, c := range r.Carried {
+		if e.row[c.Slot].Known() {
+			dst = append(dst, alerts.Named{Name: c.Name, Value: e.row[c.Slot]})
+		}
+	}
+	return dst
+}
+
+// copyRow returns a copy of the present row, if alerts are to tell theirs.
+func (e *Engine) copyRow(r *rule) event.Row {
+	if !e.options.Rows {
+		return nil
+	}
+	row := slices.Clone(e.row[:r.of.plan.Width])
+	for i := range row {
+		row[i].S = strings.Clone(row[i].S)
+	}
+	return row
+}
+
 // features returns the rule's context.
 func (e *Engine) features(dst []alerts.Feature, r *rule) []alerts.Feature {
 	s := &e.scratch.alert
@@ -101,6 +165,9 @@ func (e *Engine) features(dst []alerts.Feature, r *rule) []alerts.Feature {
 
 // readingOf returns what belongs to the value of a rule's feature: it was read here, or came with the row.
 func (e *Engine) readingOf(r *rule, feature int) window.Reading {
+	if e.recalled != nil {
+		return e.recalled[feature]
+	}
 	if local := r.local[feature]; local != nil {
 		return local.stream.space.readings[local.index]
 	}

@@ -24,7 +24,12 @@ type space struct {
 	n       int              // how many
 	missing missing
 	loaded  uint64 // contexts, because an event asked for them
+	due     uint64 // contexts, because something in them was due
 	warmed  uint64 // contexts, before one did
+
+	timed []*rule    // that wait for something
+	place Place      // among the stored contexts that wait: those before it are in memory, or wait no more
+	ahead event.Time // in a replay: the least deadline of those that were left where they are
 }
 
 // entry is one record's key.
@@ -63,6 +68,7 @@ type stream struct {
 	rules    []*rule
 	gates    []gate  // the rules' wheres, each once
 	lent     [][]int // the conditions of cells that rules of other sources read
+	cancels  []cancel
 
 	state state
 	ok    []bool // by Stream.Wheres
@@ -131,6 +137,13 @@ type rule struct {
 	local    []*read         // by feature; nil: it comes with the row
 	declared int             // slots of declared fields
 
+	waits    waiting       // in which something may be due; nil: it does not wait
+	timers   *store.Timers // of an absence, or a condition that has to hold; nil: none
+	carried  []carried     // by its timers
+	snapshot []carriedFeature
+	snapped  []*read // of snapshot: those that are read here
+	again    []*read // features that are read when a timer is due
+
 	condition  []clause
 	exceptions [][]clause
 }
@@ -139,6 +152,7 @@ type rule struct {
 type memory struct {
 	suppress *store.Suppress // nil: none
 	value    *store.NewValue // nil: none
+	timers   *store.Timers   // nil: none
 }
 
 func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, error) {
@@ -164,13 +178,16 @@ func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, err
 		if v := r.NewValue; v != nil {
 			specs.Values = append(specs.Values, store.NewValueSpec{Identity: since(partNewValue, v.Identity), History: v.History})
 		}
+		if r.Timed() {
+			specs.Timers = append(specs.Timers, store.TimersSpec{Identity: since(partTimers, r.TimersIdentity), Quiet: r.For + openMax})
+		}
 	}
 	layout, err := store.NewLayout(specs)
 	if err != nil {
 		return nil, nil, fmt.Errorf("keyspace %s: %w", k.Name, err)
 	}
 	kept := map[*rules.Rule]memory{}
-	cooling, values := 0, 0
+	cooling, values, timers := 0, 0, 0
 	for _, r := range k.Rules {
 		m := memory{}
 		if r.Suppress != nil {
@@ -181,9 +198,17 @@ func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, err
 			m.value = layout.NewValue(values)
 			values++
 		}
+		if r.Timed() {
+			m.timers = layout.Timers(timers)
+			timers++
+		}
 		kept[r] = m
 	}
-	s := &space{plan: k, layout: layout, keys: store.New(layout, store.Options{MemoryHint: o.MemoryHint}), readings: make([]window.Reading, len(k.Reads))}
+	s := &space{plan: k, layout: layout, keys: store.New(layout, store.Options{MemoryHint: o.MemoryHint}), readings: make([]window.Reading, len(k.Reads)),
+		place: Place{Deadline: event.Never}, ahead: event.Never}
+	if o.Due != nil {
+		s.place.Deadline = event.NoTime
+	}
 	return s, kept, nil
 }
 
@@ -268,7 +293,7 @@ func newRead(st *stream, p *rules.Read) *read {
 }
 
 func newRule(r *rules.Rule, index int, of *source, s *stream, m memory) *rule {
-	c := &rule{Rule: r, index: index, where: r.WhereIndex, of: of, stream: s, suppress: m.suppress, value: m.value, declared: len(r.Source.Fields), says: r.Trigger()}
+	c := &rule{Rule: r, index: index, where: r.WhereIndex, of: of, stream: s, suppress: m.suppress, value: m.value, timers: m.timers, declared: len(r.Source.Fields), says: r.Trigger()}
 	if r.EvidenceIndex >= 0 {
 		c.evidence = s.evidence[r.EvidenceIndex].ring
 	}
@@ -280,11 +305,28 @@ func newRule(r *rules.Rule, index int, of *source, s *stream, m memory) *rule {
 		}
 		c.local = append(c.local, local)
 	}
+	if r.Timed() {
+		c.waits = c.timers
+		c.newCarried()
+		s.space.timed = append(s.space.timed, c)
+	}
 	c.condition = of.newClauses(r.Condition)
 	for _, x := range r.Exceptions {
 		c.exceptions = append(c.exceptions, of.newClauses(x.Where))
 	}
 	return c
+}
+
+// waiting is a part of a context in which something may be due.
+type waiting interface {
+	Deadline(x *store.Ctx) event.Time // event.Never: nothing waits
+}
+
+// addCancels finds the rules whose waits the stream's events end.
+func (st *stream) addCancels(compiled map[*rules.Rule]*rule) {
+	for _, c := range st.plan.Cancels {
+		st.cancels = append(st.cancels, cancel{compiled[c.Rule], c.Where})
+	}
 }
 
 // missesField reports whether a condition is unknown because of the event: a declared field that it reads is missing. Else it is a feature.

@@ -62,8 +62,11 @@ type RuleCounts struct {
 	MissingField     uint64   // the condition was unknown, of a field
 	Excepted         []uint64 // silenced, by exception
 	Suppressed       uint64   // held back
-	Alerts           uint64
+	Alerts           uint64   // firing ones
 	Panics           uint64
+	Armed            uint64 // what began to wait
+	Due              uint64 // what came due
+	Resolved         uint64 // alerts that tell of it
 }
 
 // settle makes of the events at the gates those of each rule: with a thousand rules, counting each for each event would cost more than

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"insolite/context/store"
+	"insolite/context/window"
 	"insolite/ingest"
 	"insolite/ingest/decode"
 	"insolite/internal/event"
@@ -23,6 +25,9 @@ type Options struct {
 	Targets    func(topic string) int32 // how many partitions the topic of a stage has; nil: one
 	FrameBytes int                      // how large a frame gets, before it is compressed; 0: FrameBytesMax
 	Load       Load                     // nil: contexts that are not in memory do not exist
+	Due        Due                      // nil: nothing waits in contexts that are not in memory
+	Pausing    bool                     // Step may return before the end of its batch, when many timers are due at once: see Engine.Firing
+	Rows       bool                     // alerts tell their rows
 }
 
 // Load looks up the contexts of keys that are not in memory, none of them twice: blobs[i] is to become the blob of keys[i], or to stay nil when
@@ -51,6 +56,18 @@ type Engine struct {
 	all       []Keyspace
 	layouts   [][]byte // of contexts that may be loaded, beside the present ones
 
+	// What waits.
+	timed     []*space   // that have something to wait for
+	next      event.Time // no deadline lies before it
+	until     event.Time // deadlines before it are due
+	firing    bool       // some of them are left
+	fired     event.Time // while firing: those before it are not
+	limit     limit
+	rest      ingest.Batch // behind a pause
+	due       []dueTimers
+	timerRow  event.Row
+	firedText []byte
+
 	// Of the present batch.
 	count   *Counts
 	out     *Output // nil: discarded
@@ -75,6 +92,9 @@ type Engine struct {
 	at      event.Time
 	scratch scratch
 
+	occasion occasion
+	recalled []window.Reading // of a timer that is due: what belongs to the features of its rule; nil: of an event
+
 	refused    Admission // why the last record that was, was
 	explaining bool
 	verdicts   []verdict // of the rules, in source.rules
@@ -97,7 +117,8 @@ type record struct {
 
 // New returns the engine of one partition of the plan's topic, at its beginning.
 func New(plan *rules.Plan, o Options) (*Engine, error) {
-	e := &Engine{plan: plan, options: o, watermark: event.NoTime, lateness: event.Time(plan.Lateness)}
+	e := &Engine{plan: plan, options: o, watermark: event.NoTime, lateness: event.Time(plan.Lateness), next: event.NoTime, until: event.NoTime,
+		limit: limit{at: event.Position{Offset: -1}}}
 	var all []*event.Source
 	var wanted [][]bool
 	for _, s := range plan.Sources {
@@ -105,6 +126,7 @@ func New(plan *rules.Plan, o Options) (*Engine, error) {
 		wanted = append(wanted, s.Needed)
 		e.width = max(e.width, s.Width)
 	}
+	e.timerRow = make(event.Row, e.width)
 	if e.rows = make(event.Row, subBatch*e.width); plan.Stage != nil {
 		e.stage = e.newStage()
 	} else {
@@ -128,6 +150,9 @@ func (e *Engine) build() error {
 		if err != nil {
 			return err
 		}
+		if slices.ContainsFunc(k.Rules, (*rules.Rule).Timed) {
+			e.timed = append(e.timed, s)
+		}
 		e.spaces = append(e.spaces, s)
 		for _, st := range newStreams(s) {
 			streams[st.plan] = st
@@ -136,6 +161,7 @@ func (e *Engine) build() error {
 	}
 	var all []*rules.Rule
 	var gates []int // of all, in Counts.seen
+	compiled := map[*rules.Rule]*rule{}
 	seen := 0
 	for i, p := range e.plan.Sources {
 		s := &source{plan: p, index: i, results: map[event.Slot]*read{}, key: event.NoSlot, id: event.NoSlot}
@@ -155,9 +181,13 @@ func (e *Engine) build() error {
 			gates = append(gates, c.stream.gate(c.WhereIndex, &seen))
 			s.rules = append(s.rules, c)
 			all = append(all, r)
+			compiled[r] = c
 		}
 		s.filing = newFiling(s.rules)
 		e.sources = append(e.sources, s)
+	}
+	for _, st := range streams {
+		st.addCancels(compiled)
 	}
 	e.live, e.replayed = newCounts(e.plan, all, gates, seen), newCounts(e.plan, all, gates, seen)
 	var err error
@@ -197,9 +227,14 @@ func (e *Engine) RaiseWatermark(t event.Time) { e.watermark = max(e.watermark, t
 
 // Step steps a batch and appends what comes of it to out. After an error the contexts are in doubt: recover from the checkpoint.
 func (e *Engine) Step(b *ingest.Batch, out *Output) error {
+	e.liveInto(out)
+	return e.step(b)
+}
+
+// liveInto says that what is stepped is new, and where its output belongs.
+func (e *Engine) liveInto(out *Output) {
 	e.history = false
 	e.count, e.out, e.frames, e.replay = &e.live, out, out, false
-	return e.step(b)
 }
 
 // History steps a batch from before the place where the task's output begins: contexts absorb it, its rows go to the stages as history, and
@@ -217,26 +252,43 @@ func (e *Engine) Replay(b *ingest.Batch) error {
 }
 
 func (e *Engine) step(b *ingest.Batch) error {
-	if e.stage != nil {
-		for i := range b.Records {
-			if err := e.stepFrame(&b.Records[i]); err != nil {
-				return err
-			}
+	rest := b.Records
+	if e.part(); e.firing {
+		if err := e.fire(); err != nil {
+			return err
 		}
-	} else {
-		for rest := b.Records; len(rest) > 0; rest = rest[len(e.records):] {
-			e.records = rest[:min(len(rest), subBatch)]
-			e.decode()
-			if err := e.stepAll(); err != nil {
-				return err
-			}
+	}
+	for len(rest) > 0 && !e.firing {
+		n := 1
+		var err error
+		if e.stage != nil {
+			err = e.stepFrame(&rest[0])
+		} else {
+			n, err = e.stepRecords(rest[:min(len(rest), subBatch)])
 		}
-		e.records = nil
+		if err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	if e.firing {
+		e.rest = *b
+		e.rest.Records = rest
+		return nil
 	}
 	if next := (event.Position{Offset: b.Next}); e.position.Before(next) {
 		e.position = next
 	}
 	return nil
+}
+
+// stepRecords steps a sub-batch, and returns how many of its records it came through.
+func (e *Engine) stepRecords(records []ingest.Record) (int, error) {
+	e.records = records
+	e.decode()
+	err := e.stepAll()
+	e.records = nil
+	return e.i, err
 }
 
 // begin empties the sub-batch.
@@ -252,7 +304,16 @@ func (e *Engine) stepAll() error {
 	if err := e.find(); err != nil {
 		return err
 	}
-	for e.i, e.phase = 0, phaseStart; !e.run(); {
+	for e.i, e.phase = 0, phaseStart; e.i < e.n && !e.firing; {
+		e.run()
+		if e.stage == nil && e.phase == phaseStart && e.watermark > e.next && !e.explaining {
+			if after := e.recs[e.i-1].after; e.position.Before(after) {
+				e.position = after
+			}
+			if err := e.passed(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

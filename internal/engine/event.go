@@ -26,16 +26,22 @@ type scratch struct {
 	text   []byte
 	values []event.Value
 	alert  alertScratch
+
+	carried []byte
+	timers  []store.Timer
 }
 
-// run works on the sub-batch from where it stands. It reports false when a condition panicked, and stands behind it.
-func (e *Engine) run() (done bool) {
+// run works on the sub-batch from where it stands. It returns early when a condition panicked, and stands behind it, and when a timer is due.
+func (e *Engine) run() {
 	defer e.rescue()
-	for ; e.i < e.n; e.i++ {
+	for e.i < e.n {
 		e.event()
 		e.phase = phaseStart
+		e.i++
+		if e.watermark > e.next {
+			return
+		}
 	}
-	return true
 }
 
 // rescue turns a panic of a condition into a count.
@@ -77,6 +83,7 @@ func (e *Engine) event() {
 		e.wheres()
 		e.phase = phaseState
 		e.absorb()
+		e.cancel()
 		if e.frames != nil {
 			e.forward()
 		}
@@ -254,6 +261,11 @@ func (st *stream) passes() bool {
 			return true
 		}
 	}
+	for _, c := range st.cancels {
+		if c.where < 0 || st.ok[c.where] {
+			return true
+		}
+	}
 	for _, w := range st.plan.Passing {
 		if w < 0 || st.ok[w] {
 			return true
@@ -350,13 +362,17 @@ func (e *Engine) add(st *stream, c *cell) {
 	}
 }
 
+// seen is where the present event came from, as contexts keep it.
+func (e *Engine) seen() event.Offset {
+	if d := &e.recs[e.i]; e.stage != nil {
+		return packed(d.partition, d.offset)
+	}
+	return e.recs[e.i].offset
+}
+
 // finish lets the cells absorb the event whose features exclude it, notes in the contexts that they hold the event, and raises the watermark.
 func (e *Engine) finish() {
-	d := &e.recs[e.i]
-	seen := d.offset
-	if e.stage != nil {
-		seen = packed(d.partition, d.offset)
-	}
+	d, seen := &e.recs[e.i], e.seen()
 	known := e.source.id != event.NoSlot && e.row[e.source.id].Known()
 	for _, st := range e.source.streams {
 		switch {

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
 	"insolite/alerts"
+	"insolite/context/store"
 	"insolite/ingest"
 	"insolite/internal/event"
 	"insolite/rules"
@@ -51,21 +53,50 @@ type RuleExplanation struct {
 	Key       []alerts.Named   // group_by in the rule's order; a field may be missing
 	Where     *expr.Node       // nil: none
 	Features  []alerts.Feature // in the rule's order; nil when they were not read
-	Trigger   string           // what new_value made of the event; empty: it did not see it, or the rule has another trigger
+	Trigger   string           // what new_value or an absence made of the event; empty: it did not see it, or the rule has another trigger
 	Condition *expr.Node       // nil when it was not evaluated, or the rule has none beside its trigger
 	Exception string           // the one that silenced; empty: none
 	Held      int              // Suppressed: how many were held back so far, this one included. Fired: how many since the alert before
 	Until     event.Time       // Suppressed: the end of the cool-down
+	Waits     []Wait           // what waits behind the event, the first that began first
+}
+
+// Wait is what waits for an instant in a key's context.
+type Wait struct {
+	Since    event.Time // of the event that began it
+	Deadline event.Time // when it is due; event.Never: an alert is open until the condition does not hold
+	Open     bool       // an alert is open, and closes when it is due
+}
+
+// waiting returns what waits in a context.
+func (r *rule) waiting(x *store.Ctx) (all []Wait) {
+	if r.timers == nil {
+		return nil
+	}
+	for _, t := range r.timers.Append(nil, x) {
+		all = append(all, Wait{t.Since, t.Deadline, t.Fired})
+	}
+	return all
 }
 
 // Explain steps one record as Step does, also into out unless that is nil, and tells what became of it in each rule of its source.
 func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
 	x := &Explanation{Topic: e.plan.Topic, Partition: e.options.Partition, Offset: r.Offset, Watermark: e.watermark}
+	if e.firing {
+		return nil, errors.New("explain a record: timers are due that have not fired")
+	}
 	e.explaining, e.verdicts, e.tales, e.refused = true, e.verdicts[:0], e.tales[:0], Admitted
 	defer func() { e.explaining = false }()
 	if err := e.Step(&ingest.Batch{Topic: e.plan.Topic, Partition: e.options.Partition, Records: []ingest.Record{*r}, Next: r.Offset + 1}, out); err != nil {
 		return nil, err
 	}
+	e.explainLast(x, r)
+	e.explaining = false
+	return x, e.passed() // what is due behind the event would hide what became of it
+}
+
+// explainLast tells what became of the record that was stepped last.
+func (e *Engine) explainLast(x *Explanation, r *ingest.Record) {
 	x.Admission = e.refused
 	d := &e.recs[0]
 	if e.stage != nil && e.n > 0 {
@@ -73,19 +104,19 @@ func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
 	}
 	if d.bad != nil {
 		x.Message = d.bad.Message
-		return x, nil
+		return
 	}
 	if d.source < 0 {
-		return x, nil
+		return
 	}
 	s := e.sources[d.source]
 	x.Source, x.At = s.plan.Source, e.row[s.plan.Source.EventTime]
 	switch x.Admission {
 	case TooFar:
 		x.Message = e.tooFar(r)
-		return x, nil
+		return
 	case Late:
-		return x, nil
+		return
 	}
 	x.Row = slices.Clone(e.row[:s.plan.Width])
 	for i := range x.Row {
@@ -95,7 +126,6 @@ func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
 	for i, v := range e.verdicts {
 		x.Rules = append(x.Rules, e.explain(s.rules[i], v, e.tales[i]))
 	}
-	return x, nil
 }
 
 // explain tells about one rule for the present event.
@@ -110,6 +140,7 @@ func (e *Engine) explain(r *rule, v verdict, t tale) RuleExplanation {
 	}
 	e.scratch.alert.members = nil // the explanation keeps it
 	x.Features = e.features([]alerts.Feature{}, r)
+	x.Waits = r.waiting(&r.stream.ctx)
 	switch v.outcome {
 	case NotEvaluated, Panicked:
 		return x

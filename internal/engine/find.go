@@ -132,7 +132,9 @@ func (e *Engine) take(s *space, at *entry, blob []byte) (err error) {
 	}
 	s.loaded++
 	at.handle, err = s.keys.Load(at.hash, blob)
-	at.found = err == nil
+	if at.found = err == nil; at.found && len(e.timed) > 0 {
+		e.next = min(e.next, s.keys.Deadline(at.handle))
+	}
 	return err
 }
 

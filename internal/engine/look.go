@@ -29,6 +29,7 @@ type RuleLook struct {
 	Features  []alerts.Feature // in the rule's order, as an event at Look.At would find them before it is absorbed; those of other keys are unknown
 	CoolDowns []store.CoolDown
 	Evidence  []alerts.Seen // events that the rule's next alert may name
+	Waits     []Wait        // the first that began first
 	Values    int           // that a rule with new_value remembers
 	Since     event.Time    // when it began to learn about the key; NoTime: it has not, or it has forgotten all
 }
@@ -92,6 +93,7 @@ func (e *Engine) Look(keyspace string, context []byte) (*Look, error) {
 // look tells about one rule.
 func (e *Engine) look(r *rule, x *store.Ctx, at event.Time) RuleLook {
 	l := RuleLook{Rule: r.Rule, Since: event.NoTime}
+	l.Waits = r.waiting(x)
 	if r.value != nil {
 		l.Values, l.Since = r.value.Values(x, at)
 	}

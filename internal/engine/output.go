@@ -29,11 +29,14 @@ func (o *Output) Bytes() int { return len(o.arena) }
 // Alert is one record for the alerts topic, or, of a rule in shadow mode, for the shadow topic.
 type Alert struct {
 	Rule   *rules.Rule
-	Offset event.Offset // of the record that raised it
+	Offset event.Offset // of the record that raised it, or that the timer carries
 	At     event.Value  // its event time, with its offset from UTC: the header ce_time
 	Origin alerts.Origin
-	Key    []byte // the record's key: that of the entity
-	Value  []byte // the record's value
+	Key    []byte       // the record's key: that of the entity
+	Value  []byte       // the record's value
+	Timer  bool         // it was due: no event raised it
+	Row    event.Row    // with Options.Rows: what the rule knew; a copy
+	After  event.Offset // of the record behind which it stands: its own, or the one with which the time came; at a stage the latter is unknown, and the largest
 }
 
 // DeadLetter is a record that is no event, or not one that can be trusted.

@@ -21,9 +21,11 @@ const (
 	Suppressed                      // an alert was emitted shortly before
 	Fired                           // an alert
 	Panicked                        // the rule was off for this record
+	Waits                           // something of the rule waits, with this event or without
+	Open                            // the condition holds, and an alert is open
 )
 
-var outcomeNames = [...]string{"not_evaluated", "no_key", "duplicate", "not_fired", "insufficient_data", "missing_field", "excepted", "suppressed", "fired", "panicked"}
+var outcomeNames = [...]string{"not_evaluated", "no_key", "duplicate", "not_fired", "insufficient_data", "missing_field", "excepted", "suppressed", "fired", "panicked", "waits", "open"}
 
 // String returns the outcome's name in output that machines read.
 func (o Outcome) String() string { return outcomeNames[o] }
@@ -41,6 +43,9 @@ func (e *Engine) evaluate(r *rule) verdict {
 	if st.state != open || r.where >= 0 && !st.ok[r.where] {
 		return verdict{outcome: r.unseen()}
 	}
+	if r.Absence != nil {
+		return e.arm(r)
+	}
 	if r.value != nil {
 		return e.show(r)
 	}
@@ -51,8 +56,10 @@ func (e *Engine) evaluate(r *rule) verdict {
 func (e *Engine) judge(r *rule) verdict {
 	switch e.truth(r.condition) {
 	case expr.False:
+		e.lapse(r)
 		return verdict{outcome: NotFired}
 	case expr.Unknown:
+		e.lapse(r)
 		return e.unknown(r)
 	}
 	return e.hold(r)
@@ -69,26 +76,35 @@ func (e *Engine) unknown(r *rule) verdict {
 	return verdict{outcome: InsufficientData}
 }
 
-// hold takes an event for which the rule's condition holds through its exceptions and its cool-down.
+// hold takes an event for which the rule's condition holds through its exceptions, and goes on.
 func (e *Engine) hold(r *rule) verdict {
-	st, c := r.stream, &e.count.Rules[r.index]
 	for i, exception := range r.exceptions {
 		if e.truth(exception) == expr.True {
-			c.Excepted[i]++
+			e.count.Rules[r.index].Excepted[i]++
+			e.lapse(r)
 			return verdict{outcome: Excepted, exception: i}
 		}
 	}
-	held := 0
+	if r.timers != nil {
+		return e.uphold(r)
+	}
+	return e.tell(r)
+}
+
+// tell takes what the present event has shown through the rule's cool-down.
+func (e *Engine) tell(r *rule) verdict {
+	c, held := &e.count.Rules[r.index], 0
 	if r.suppress != nil {
 		var emit bool
-		if emit, held = r.suppress.Emit(&st.ctx, e.by(r), e.at); !emit {
+		if emit, held = r.suppress.Emit(&r.stream.ctx, e.by(r), e.at); !emit {
 			c.Suppressed++
 			return verdict{outcome: Suppressed, held: held}
 		}
 	}
+	e.occasion = e.present(held)
 	if e.out != nil {
 		e.ensure(r.reads)
-		e.emit(r, held)
+		e.emit(r)
 	}
 	c.Alerts++
 	return verdict{outcome: Fired, held: held}

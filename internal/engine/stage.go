@@ -137,9 +137,8 @@ func (e *Engine) stepFrame(rec *ingest.Record) error {
 	if r.Header.History && !e.replay {
 		e.count, e.out, e.history = &e.replayed, nil, true
 	}
-	err := e.stepRows(rec, u.Next)
-	e.count, e.out, e.frames, e.history = count, out, frames, history
-	if err != nil {
+	defer func() { e.count, e.out, e.frames, e.history = count, out, frames, history }()
+	if err := e.stepRows(rec, u.Next); err != nil {
 		return fmt.Errorf("the frame at %d: %w", rec.Offset, err)
 	}
 	if u.Next.Before(r.Header.Next) {
@@ -147,7 +146,13 @@ func (e *Engine) stepFrame(rec *ingest.Record) error {
 	}
 	u.Watermark, u.Idle = max(u.Watermark, r.Header.Watermark), r.Header.Idle
 	e.watermark = max(e.watermark, s.watermark())
-	return nil
+	if next := (event.Position{Offset: rec.Offset + 1}); e.position.Before(next) {
+		e.position = next
+	}
+	if e.explaining {
+		return nil
+	}
+	return e.passed()
 }
 
 // stepRows steps the rows of the present frame that were not seen before: an upstream that delivers at least once repeats some.

@@ -44,6 +44,7 @@ const (
 	partSuppress
 	partEvidence
 	partNewValue
+	partTimers
 )
 
 // partOf names a part across keyspaces.
@@ -72,6 +73,9 @@ func parts(plan *rules.Plan, each func(part uint64)) {
 			if r.NewValue != nil {
 				each(partOf(k, partNewValue, r.NewValue.Identity))
 			}
+			if r.Timed() {
+				each(partOf(k, partTimers, r.TimersIdentity))
+			}
 		}
 	}
 }
@@ -93,6 +97,9 @@ func (e *Engine) RememberLayout(description []byte) error {
 // Switch returns an engine that goes on from here with other rules: what both remember is kept, what is new starts empty. The old engine is
 // of no use afterwards.
 func (e *Engine) Switch(plan *rules.Plan, bundle event.Offset) (*Engine, error) {
+	if e.firing {
+		return nil, errors.New("switch rules: timers are due that have not fired")
+	}
 	if e.uncut() > 0 {
 		return nil, errors.New("switch rules: rows wait for a Cut")
 	}

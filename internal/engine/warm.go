@@ -18,9 +18,11 @@ func (e *Engine) Warm(space int, key, blob []byte) (bool, error) {
 	if _, ok := s.keys.Find(hash, key); ok {
 		return false, nil
 	}
-	if _, err := s.keys.Load(hash, blob); err != nil {
+	h, err := s.keys.Load(hash, blob)
+	if err != nil {
 		return false, fmt.Errorf("load contexts of keyspace %s: %w", s.plan.Name, err)
 	}
+	e.next = min(e.next, s.keys.Deadline(h))
 	s.warmed++
 	return true, nil
 }

@@ -55,10 +55,10 @@ type space struct {
 }
 
 // limits are the labels of what store.Stats counts.
-var limits = [...]string{"panes", "rows", "sessions", "samples", "text", "ids", "cool_downs", "values", "matches"}
+var limits = [...]string{"panes", "rows", "sessions", "samples", "text", "ids", "cool_downs", "values", "matches", "timers"}
 
 func drops(s *store.Stats) [len(limits)]uint64 {
-	return [...]uint64{s.Panes, s.Rows, s.Sessions, s.Samples, s.Text, s.IDs, s.CoolDowns, s.Values, s.Matches}
+	return [...]uint64{s.Panes, s.Rows, s.Sessions, s.Samples, s.Text, s.IDs, s.CoolDowns, s.Values, s.Matches, s.Timers}
 }
 
 // New returns the meter of the task of a partition.

@@ -150,7 +150,7 @@ var table = [ids]Def{
 	ContextsLoaded:  {"insolite_context_loaded_total", TypeCounter, "Contexts read from the store on first touch.", perSpace},
 	ContextsWarmed:  {"insolite_context_warmed_total", TypeCounter, "Contexts read from the store before an event asked for them, after a take-over.", perSpace},
 	ContextWarm:     {"insolite_context_warm", TypeGauge, "1 while every context is in memory, so that the store is not asked; else 0: contexts are still being read, or memory is full.", perTask},
-	LimitDrops:      {"insolite_context_limit_drops_total", TypeCounter, "What gave way to a limit of a context, by limit: panes, rows, sessions, samples, text, ids, cool_downs, values or matches.", []string{"topic", "keyspace", "limit"}},
+	LimitDrops:      {"insolite_context_limit_drops_total", TypeCounter, "What gave way to a limit of a context, by limit: panes, rows, sessions, samples, text, ids, cool_downs, values, matches or timers.", []string{"topic", "keyspace", "limit"}},
 
 	Clients:     {"insolite_dashboard_clients", TypeGauge, "Browsers that follow the live alerts.", nil},
 	ClientDrops: {"insolite_dashboard_dropped_alerts_total", TypeCounter, "Alerts that a client was not sent because it was too slow; it is told how many.", nil},

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"insolite/ingest"
 	"insolite/internal/chain"
@@ -126,7 +127,7 @@ func TestExamplesLoad(t *testing.T) {
 
 // Every test of every example holds: the engine gives the alerts that the test expects, in their order.
 func TestExamplesHold(t *testing.T) {
-	for _, name := range []string{"pizza", "payments", "logins", "sensors"} {
+	for _, name := range []string{"pizza", "payments", "logins", "sensors", "carts"} {
 		for _, r := range load(t, name, "", nil).Rules {
 			for i := range r.Tests {
 				t.Run(r.ID+"/"+r.Tests[i].Name, func(t *testing.T) {
@@ -141,6 +142,8 @@ func TestExamplesHold(t *testing.T) {
 
 // alert is what a test may expect of one.
 type alert struct {
+	State    string
+	At       time.Time
 	Summary  string
 	Key      map[string]any
 	Context  map[string]struct{ Value any }
@@ -156,13 +159,24 @@ func tell(t *testing.T, set *rules.Set, topic string, steps []rules.Step) (got [
 	}
 	var out engine.Output
 	b := ingest.Batch{Topic: topic}
+	step := func() {
+		if err := c.Step(&b, &out); err != nil {
+			t.Fatal(err)
+		}
+		b.Records = nil
+	}
 	for _, s := range steps {
+		if s.Event == 0 {
+			step()
+			if err := c.Pass(s.At, &out); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		b.Records = append(b.Records, ingest.Record{Offset: event.Offset(s.Event), Timestamp: s.At, Value: s.JSON})
 		b.Next = event.Offset(s.Event) + 1
 	}
-	if err := c.Step(&b, &out); err != nil {
-		t.Fatal(err)
-	}
+	step()
 	for _, d := range out.DeadLetters {
 		t.Errorf("event %d: %s", d.Record.Offset, d.Message)
 	}
@@ -185,6 +199,9 @@ func compare(t *testing.T, rule *rules.Rule, want []rules.Expect, got []alert) {
 		g := got[i]
 		if g.Position.Offset != w.Event {
 			t.Errorf("alert %d is of event %d, want %d", i+1, g.Position.Offset, w.Event)
+		}
+		if w.State != "" && g.State != w.State || w.At != event.NoTime && !g.At.Equal(w.At.Std()) {
+			t.Errorf("alert %d is %s at %s, want %s at %s", i+1, g.State, g.At, w.State, w.At.Std())
 		}
 		for j, k := range w.Key {
 			if name := rule.Source.Fields[rule.GroupBy[j]].Name; fmt.Sprint(g.Key[name]) != k.Text() {

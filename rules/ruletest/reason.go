@@ -22,6 +22,9 @@ func (c *checker) reason(r *raised) string {
 		return "the event is " + r.x.Admission.String()
 	}
 	x := r.rule
+	if waits := c.waits(r); waits != "" {
+		return waits
+	}
 	switch x.Outcome {
 	case engine.NotEvaluated:
 		return fmt.Sprintf("where does not hold: %s, as %s", c.rule.Where.Text(), leaves(x.Where))
@@ -46,6 +49,30 @@ func (c *checker) reason(r *raised) string {
 		return "it is suppressed until " + until.Text()
 	}
 	return "its outcome is " + x.Outcome.String()
+}
+
+// waits tells what waits behind an event, and how far time has come.
+func (c *checker) waits(r *raised) string {
+	if len(r.rule.Waits) == 0 || r.rule.Outcome != engine.Waits && r.rule.Outcome != engine.Open {
+		return ""
+	}
+	w := r.rule.Waits[len(r.rule.Waits)-1]
+	at := func(t event.Time) string {
+		v := event.TimeValue(t, r.x.At.OffsetSeconds())
+		return v.Text()
+	}
+	switch {
+	case w.Open && w.Deadline == event.Never:
+		return "the alert since " + at(w.Since) + " is open until the condition does not hold"
+	case w.Open:
+		return "the alert since " + at(w.Since) + " is open until " + at(w.Deadline)
+	}
+	now := c.raised[len(c.raised)-1].now
+	if w.Deadline < now {
+		return "it waited until " + at(w.Deadline) + ", and what came until then ended that"
+	}
+	return fmt.Sprintf("it waits until %s, and fires when the watermark, which lags by lateness, is behind that; it comes to %s in this test: let more time pass with advance",
+		at(w.Deadline), at(now))
 }
 
 func missing(key []alerts.Named) string {

@@ -87,9 +87,7 @@ func (s *stage) test(i int, t *rules.Test) Result {
 			c := checker{rule: rule, test: t, raised: raised}
 			result.Problems = c.check()
 			for _, r := range raised {
-				if r.fired() {
-					result.Alerts++
-				}
+				result.Alerts += len(r.alerts)
 			}
 		}
 	}
@@ -150,40 +148,48 @@ func overlay(under, over *lookup.Set) *lookup.Set {
 	return all
 }
 
-// raised is one event of a story with what the rule made of it.
+// raised is one step of a story with what the rule made of it.
 type raised struct {
-	step *rules.Step
-	x    *engine.Explanation     // nil: the event is of another topic
-	rule *engine.RuleExplanation // nil: the event did not get as far, or is of another source
+	step   *rules.Step
+	x      *engine.Explanation     // nil: time passes, or the event is of a topic that the rule does not read
+	rule   *engine.RuleExplanation // nil: the event did not get as far, or is of another source
+	now    event.Time              // the watermark behind it
+	alerts []engine.Alert
 }
 
-func (r *raised) fired() bool { return r.rule != nil && r.rule.Outcome == engine.Fired }
-
-// play tells the story, and returns its events. Those of other topics only let time pass.
+// play tells the story, and returns its steps. Events of topics that the rule does not read only let time pass.
 func play(set *rules.Set, rule *rules.Rule, t *rules.Test) ([]raised, error) {
-	c, err := chain.New(set, chain.Options{Files: true})
+	c, err := chain.New(set, chain.Options{Files: true, Rows: true})
 	if err != nil {
 		return nil, err
 	}
 	var story []raised
+	var out engine.Output
 	for i := range t.Steps {
-		s := &t.Steps[i]
-		if s.Event == 0 || s.Source.Topic != rule.Source.Topic {
-			c.Pass(s.At)
-			if s.Event != 0 {
-				story = append(story, raised{step: s})
+		r := raised{step: &t.Steps[i]}
+		out.Reset()
+		if s := r.step; s.Event == 0 || !c.Reads(s.Source.Topic, 0) {
+			err = c.Pass(s.At, &out)
+		} else {
+			rec := ingest.Record{Offset: event.Offset(s.Event - 1), Timestamp: s.At, Value: s.JSON}
+			if r.x, err = c.Explain(s.Source.Topic, 0, &rec, &out); err == nil {
+				err = c.Pass(s.At, &out)
 			}
-			continue
 		}
-		rec := ingest.Record{Offset: event.Offset(s.Event - 1), Timestamp: s.At, Value: s.JSON}
-		x, err := c.Explain(rule.Source.Topic, 0, &rec, nil)
 		if err != nil {
 			return nil, err
 		}
-		r := raised{step: s, x: x}
-		if k := slices.IndexFunc(x.Rules, func(re engine.RuleExplanation) bool { return re.Rule == rule }); k >= 0 {
-			r.rule = &x.Rules[k]
+		if r.x != nil {
+			if k := slices.IndexFunc(r.x.Rules, func(re engine.RuleExplanation) bool { return re.Rule == rule }); k >= 0 {
+				r.rule = &r.x.Rules[k]
+			}
 		}
+		for _, task := range c.Tasks() {
+			if task.Plan() == rule.Plan {
+				r.now = task.Watermark()
+			}
+		}
+		r.alerts = slices.Clone(out.Alerts)
 		story = append(story, r)
 	}
 	return story, nil
