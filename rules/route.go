@@ -22,7 +22,7 @@ type stop struct {
 // way returns the keyspaces that the events of a rule travel: those of its features' keys, and then its own. As long as all that a key is about
 // is in one partition of the source's topic, they need not travel. But a cool-down goes by what the condition was, and where its context has to
 // catch up with the log while that of another key was stored later, what the rule read of that one can't be read again: so the event travels to a
-// cool-down, with what was read.
+// cool-down, and to what waits, with what was read.
 func (r *Rule) way() []stop {
 	var here, away [][]string
 	for _, f := range r.Features {
@@ -38,7 +38,7 @@ func (r *Rule) way() []stop {
 	}
 	slices.SortFunc(here, slices.Compare)
 	slices.SortFunc(away, slices.Compare)
-	if own := r.keyNames(); len(away) == 0 && r.direct(own) && (len(here) == 0 || r.Suppress == nil) {
+	if own := r.keyNames(); len(away) == 0 && r.direct(own) && (len(here) == 0 || r.Suppress == nil && !r.Timed()) {
 		here = append(here, own)
 	} else {
 		away = append(away, own)
