@@ -223,6 +223,9 @@ func (s *Service) publishRules(ctx context.Context) error {
 	}
 	switch {
 	case !seen:
+		if err := s.sameApplication(ctx); err != nil {
+			return err
+		}
 		if err := s.bundles.stages.ensure(ctx, s.o.Project.Set); err != nil {
 			return err
 		}
@@ -241,6 +244,29 @@ func (s *Service) publishRules(ctx context.Context) error {
 	}
 	_, err = s.bundles.set(ctx, s.bundles.Newest())
 	return err
+}
+
+// sameApplication sees that the rules in force read some topic which those on disk read, too. Rules of another deployment that has been given the
+// same `app` by mistake must not replace them.
+func (s *Service) sameApplication(ctx context.Context) error {
+	if s.bundles.Newest() < 0 {
+		return nil
+	}
+	set, err := s.bundles.set(ctx, s.bundles.Newest())
+	if err != nil {
+		return nil // these rules may heal it
+	}
+	var theirs, ours []string
+	for _, source := range set.Sources {
+		theirs = append(theirs, source.Topic)
+	}
+	for _, source := range s.config.Sources {
+		if ours = append(ours, source.Topic); slices.Contains(theirs, source.Topic) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the application %q reads the topics %q, and these sources read %q: another deployment has this `app`; give this one an `app` of its own, or replace the other one's rules by `detector apply`",
+		s.config.App, theirs, ours)
 }
 
 // join joins the group for the topics that are to be read.
