@@ -34,3 +34,27 @@ func TestAnotherDeploymentOfTheSameName(t *testing.T) {
 		t.Errorf("apply: bundle %d, %v", number, err)
 	}
 }
+
+// A bundle of a newer version is told as such: what runs keeps its rules, and a start is refused.
+func TestBundleOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.start()
+	s.untilStatus("/readyz", 200)
+	newer := kafka.Message{Topic: s.service.config.BundlesTopic(), Pinned: true, Value: []byte{'M', 99}}
+	if _, err := s.events.Produce(t.Context(), newer); err != nil {
+		t.Fatal(err)
+	}
+	const says = "written by a newer version of the program; run that version"
+	s.until("the log to tell", func() (string, bool) {
+		text := s.log.String()
+		return text, strings.Contains(text, "tasks go on with the rules that they have") && strings.Contains(text, says)
+	})
+	s.pay("ann", "1", 1)
+	s.pay("ann", "2", 1)
+	s.until("an alert", func() (string, bool) { n := s.alertsOf("often"); return "", n == 1 })
+	s.service.Stop()
+	if err := s.make().Start(t.Context()); err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("the start: %v", err)
+	}
+}
