@@ -370,4 +370,18 @@ func TestPartitionsAddedToAStage(t *testing.T) {
 			t.Errorf("there is a task %s/%d, %s", st.Topic, st.Partition, st.Phase)
 		}
 	}
+	s.service.Stop()
+	s.make().o.Drain = true
+	if err := s.service.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.service.Stop)
+	select {
+	case <-s.service.Ended():
+		if err := s.service.Err(); err != nil {
+			t.Error("drain:", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("a drain waits for partitions that have no task")
+	}
 }
