@@ -252,18 +252,19 @@ func (s *Service) sameApplication(ctx context.Context) error {
 	if s.bundles.Newest() < 0 {
 		return nil
 	}
-	set, err := s.bundles.set(ctx, s.bundles.Newest())
-	if err != nil {
-		return nil // these rules may heal it
-	}
 	var theirs, ours []string
-	for _, source := range set.Sources {
-		theirs = append(theirs, source.Topic)
+	if set, err := s.bundles.set(ctx, s.bundles.Newest()); err == nil { // else those on disk may heal it
+		for _, source := range set.Sources {
+			theirs = append(theirs, source.Topic)
+		}
 	}
 	for _, source := range s.config.Sources {
 		if ours = append(ours, source.Topic); slices.Contains(theirs, source.Topic) {
 			return nil
 		}
+	}
+	if len(theirs) == 0 {
+		return nil
 	}
 	return fmt.Errorf("the application %q reads the topics %q, and these sources read %q: another deployment has this `app`; give this one an `app` of its own, or replace the other one's rules by `detector apply`",
 		s.config.App, theirs, ours)
