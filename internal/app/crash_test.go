@@ -48,7 +48,7 @@ func (w *walk) points(passages int, kinds ...crash.Kind) {
 	r.env = nil
 	before := r.lines("msg=live")
 	r.start("run")
-	r.logged("msg=live", before+rigPartitions, 20*time.Second)
+	r.logged("msg=live", before+rigPartitions, patience)
 	end()
 	r.finish()
 }
@@ -87,12 +87,12 @@ func (w *walk) die(p crash.Point, passage int, stop bool) {
 	before := r.lines("msg=live")
 	r.start("run")
 	if stop {
-		r.logged("msg=live", before+rigPartitions, 20*time.Second)
+		r.logged("msg=live", before+rigPartitions, patience)
 		if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
 			r.t.Fatal(err)
 		}
 	}
-	err := r.await(20 * time.Second)
+	err := r.await(2 * patience) // it steps record by record when it has died without progress
 	exit, _ := err.(*exec.ExitError)
 	if exit == nil || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		r.t.Fatalf("at passage %d of %s the program was to be killed: %v", passage, p, err)

@@ -55,25 +55,26 @@ func rulesEdited(r *rig) {
 	end := r.pour(3000)
 	var first string
 	r.start("run")
-	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.logged("msg=live", rigPartitions, patience)
 	r.rules(func(text string) string {
 		first = text
 		return strings.Replace(text, "amount > 3 * usual", "amount > 2 * usual", 1)
 	})
-	r.logged(`msg="rules activated"`, rigPartitions, 20*time.Second)
+	r.logged(`msg="rules activated"`, rigPartitions, patience)
 	r.kill()
 	r.rules(func(text string) string { return text + addedRule })
 	r.start("run")
-	r.logged(`msg="rules activated"`, 2*rigPartitions, 20*time.Second)
+	r.logged(`msg="rules activated"`, 2*rigPartitions, patience)
 	r.kill()
 	r.rules(func(string) string { return first })
-	r.start("run")
-	r.logged("the rules on disk are older than the ones in force", 1, 20*time.Second)
+	r.run()
+	r.logged("the rules on disk are older than the ones in force", 1, patience)
+	mark := r.mark()
 	if _, err := Apply(r.t.Context(), r.project, discard); err != nil {
 		r.t.Fatal(err)
 	}
+	r.eachTask(`msg="rules activated"`, mark, patience)
 	end()
-	r.logged("before=", 3*rigPartitions, 20*time.Second)
 	r.interrupt()
 	r.drain()
 	r.judge()
@@ -189,7 +190,7 @@ func (r *rig) another(name string, change func(config string) string) *rig {
 func (r *rig) refusedStart(because string) {
 	r.t.Helper()
 	r.start("run")
-	if err := r.await(15 * time.Second); err == nil {
+	if err := r.await(patience); err == nil {
 		r.t.Fatal("the start was not refused")
 	}
 	r.logged(because, 1, time.Second)
@@ -200,7 +201,7 @@ func (r *rig) refusedStart(because string) {
 func stoppedPastItsSession(r *rig) {
 	end := r.pour(3000)
 	r.start("run")
-	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.logged("msg=live", rigPartitions, patience)
 	time.Sleep(2 * time.Second) // checkpoints are made
 	if err := r.process.Process.Signal(syscall.SIGSTOP); err != nil {
 		r.t.Fatal(err)
@@ -210,7 +211,7 @@ func stoppedPastItsSession(r *rig) {
 	same.refusedStart("it is in use")
 	other := r.twin(func(text string) string { return text })
 	other.start("run")
-	other.logged("its checkpoint is missing", rigPartitions, 20*time.Second)
+	other.logged("its checkpoint is missing", rigPartitions, patience)
 	other.logged("if another instance ran this task, start that one again", rigPartitions, time.Second)
 	time.Sleep(7*time.Second - time.Since(stopped)) // past the session
 	if err := r.process.Process.Signal(syscall.SIGCONT); err != nil {
@@ -218,7 +219,7 @@ func stoppedPastItsSession(r *rig) {
 	}
 	other.interrupt()
 	end()
-	r.logged("msg=live", 2*rigPartitions, 20*time.Second)
+	r.logged("msg=live", 2*rigPartitions, patience)
 	r.interrupt()
 	r.drain()
 	r.judge()
@@ -228,7 +229,7 @@ func stoppedPastItsSession(r *rig) {
 func secondInstance(r *rig) {
 	end := r.pour(2000)
 	r.start("run")
-	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.logged("msg=live", rigPartitions, patience)
 	r.twin(func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) }).refusedStart("contexts in a folder (state.store: pebble) belong to one instance; stop the other one")
 	end()
 	r.interrupt()
@@ -295,7 +296,7 @@ func mustTime(r *rig) event.Time {
 func refusedAndCured(r *rig) {
 	c := r.project.Config
 	r.start("run")
-	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.logged("msg=live", rigPartitions, patience)
 	r.load(8_000, 2000, 0.001)() // long enough for checkpoints that a commit tells of
 	r.interrupt()
 	r.drain()
@@ -307,7 +308,7 @@ func refusedAndCured(r *rig) {
 	refused := func(because string) {
 		r.t.Helper()
 		r.start("drain") // it ends with the refusal
-		if err := r.await(20 * time.Second); err == nil {
+		if err := r.await(patience); err == nil {
 			r.t.Fatalf("%s: not refused", because)
 		}
 		r.logged(because, 1, time.Second)

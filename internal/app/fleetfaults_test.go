@@ -100,7 +100,7 @@ func comeAndGo(f *fleet) {
 		case len(running) == 1:
 			continue
 		case random.IntN(2) == 0:
-			r.interrupt()
+			r.leave()
 		default:
 			r.kill()
 		}

@@ -110,13 +110,13 @@ func (r *rig) says(text string, mark int64) {
 func topicAnew(r *rig) {
 	r.run()
 	r.load(3_000, 3000, 0.001)()
-	r.logged("msg=checkpoint", rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", rigPartitions, patience)
 	time.Sleep(time.Second) // everything is committed
 	before := r.visible(r.project.Config.Alerts)
 	mark := r.mark()
 	r.group("anew", r.topic(), fmt.Sprint(rigPartitions))
 	r.load(6_000, 6000, 0.001)()
-	r.eachTask("the topic was created anew since the checkpoint", mark, 30*time.Second)
+	r.eachTask("the topic was created anew since the checkpoint", mark, patience)
 	r.interrupt()
 	r.refusedDrain("take another `app` to start anew")
 	if !slices.Equal(r.visible(r.project.Config.Alerts), before) {
@@ -129,14 +129,14 @@ func topicAnew(r *rig) {
 func partitionsAdded(r *rig) {
 	end := r.pour(1500)
 	r.run()
-	r.logged("msg=checkpoint", rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", rigPartitions, patience)
 	r.java("testdata/Admin.java", r.project.Config.Kafka.Brokers[0], "grow", r.topic(), fmt.Sprint(rigPartitions+1))
 	end()
 	r.load(2_000, 2000, 0.001)()
 	r.interrupt()
 	r.within("after a partition was added")
 	r.start("drain")
-	if err := r.await(20 * time.Second); err == nil {
+	if err := r.await(patience); err == nil {
 		r.t.Error("not refused")
 	}
 	r.logged(fmt.Sprintf("the topic has %d partitions, at the checkpoint it had %d", rigPartitions+1, rigPartitions), 1, time.Second)

@@ -25,7 +25,7 @@ type network struct {
 }
 
 // patience is how long a fault may hold a task up: some time-outs in a row.
-const patience = 40 * time.Second
+const patience = time.Minute
 
 // goesOn waits until every task has committed again.
 func (r *rig) goesOn(after string) {

@@ -46,7 +46,7 @@ func (r *rig) untilDrained(most int) int {
 	r.t.Helper()
 	for deaths := range most {
 		r.start("drain")
-		err := r.await(time.Minute)
+		err := r.await(2 * patience)
 		if err == nil {
 			return deaths
 		}

@@ -35,8 +35,8 @@ func redisKilled(t *testing.T, make func(state string) *rig) {
 		r.start("run")
 	}
 	end()
-	one.interrupt()
-	two.interrupt()
+	one.leave()
+	two.leave()
 	one.drain()
 	one.judge()
 	for _, r := range []*rig{one, two} {

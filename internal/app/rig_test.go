@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -370,11 +371,24 @@ func (r *rig) interrupt() {
 	}
 }
 
+// leave ends the program in order, wherever it is: also before it listens to signals.
+func (r *rig) leave() {
+	r.t.Helper()
+	if err := r.process.Process.Signal(os.Interrupt); err != nil {
+		r.t.Fatal(err)
+	}
+	err := r.await(12 * time.Second)
+	exit, _ := err.(*exec.ExitError)
+	if err != nil && (exit == nil || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT) {
+		r.t.Fatal("after an interrupt:", err)
+	}
+}
+
 // drain reads to the end.
 func (r *rig) drain() {
 	r.t.Helper()
 	r.start("drain")
-	if err := r.await(time.Minute); err != nil {
+	if err := r.await(2 * patience); err != nil {
 		r.t.Fatal("drain:", err)
 	}
 }

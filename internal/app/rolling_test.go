@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -64,7 +63,7 @@ var operations = []struct {
 		if f.running() < 2 {
 			return false
 		}
-		f.end(f.any(true))
+		f.any(true).leave()
 		return true
 	}},
 	{"kill", func(f *rolling) bool {
@@ -77,7 +76,7 @@ var operations = []struct {
 	}},
 	{"restart", func(f *rolling) bool {
 		i := f.any(true)
-		f.end(i)
+		i.leave()
 		i.start("run")
 		return true
 	}},
@@ -111,7 +110,7 @@ func (f *rolling) run() {
 	}
 	f.live("the last operation")
 	end()
-	f.fleet.end()
+	f.end()
 }
 
 func (f *rolling) pause() { time.Sleep(time.Duration(100+f.random.IntN(900)) * time.Millisecond) }
@@ -129,15 +128,6 @@ func (f *rolling) any(running bool) *rig {
 		return nil
 	}
 	return all[f.random.IntN(len(all))]
-}
-
-// end ends an instance in order, in time, wherever it is. One that has not begun to work may say that it has not.
-func (f *rolling) end(i *rig) {
-	f.t.Helper()
-	must(f.t, i.process.Process.Signal(os.Interrupt))
-	if err := i.await(12 * time.Second); err != nil && strings.Contains(err.Error(), "has not ended") {
-		f.t.Fatal(err)
-	}
 }
 
 var threshold = regexp.MustCompile(`amount > 3[.0-9]* \* usual`)

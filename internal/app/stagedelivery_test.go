@@ -53,16 +53,16 @@ func stageAddedAndDropped(r *rig) {
 	stageRig(r)
 	end := r.loadBoth(40_000, 3000)
 	r.start("run")
-	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.logged("msg=live", rigPartitions, patience)
 	r.rules(func(text string) string { return text + terminalRule })
-	r.logged("the topics that are read have changed", 1, 20*time.Second)
-	r.logged("msg=live", 2*rigPartitions, 20*time.Second)
+	r.logged("the topics that are read have changed", 1, patience)
+	r.logged("msg=live", 2*rigPartitions, patience)
 	if n := strings.Count(r.told(), "partition given up"); n != 0 {
 		r.t.Errorf("%d tasks were interrupted when the stage came", n)
 	}
 	time.Sleep(time.Second)
 	r.drop(terminalRule)
-	r.logged("before=", 2*rigPartitions, 20*time.Second)
+	r.logged("before=", 2*rigPartitions, patience)
 	time.Sleep(500 * time.Millisecond)
 	r.kill()
 	r.rules(func(text string) string { return text + settledRules + terminalRule })
@@ -84,7 +84,7 @@ func twoInstancesKilled(one *rig) {
 	end := one.pourBoth(4000)
 	one.start("run")
 	two.start("run")
-	one.logged("msg=live", 1, 20*time.Second)
+	one.logged("msg=live", 1, patience)
 	random := rand.New(rand.NewPCG(11, 6))
 	for n := range testsize.Rounds(4) {
 		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(1800))*time.Millisecond)
@@ -93,8 +93,8 @@ func twoInstancesKilled(one *rig) {
 		r.start("run")
 	}
 	end()
-	one.interrupt()
-	two.interrupt()
+	one.leave()
+	two.leave()
 	one.drain()
 	one.judgeStages()
 	for _, r := range []*rig{one, two} {

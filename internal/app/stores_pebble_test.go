@@ -44,15 +44,15 @@ func pebbleStale(t *testing.T, make func(state string) *rig) {
 	r := make("")
 	r.run()
 	end := r.pour(1500)
-	r.logged("msg=checkpoint", rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", rigPartitions, patience)
 	r.interrupt()
 	old := t.TempDir()
 	r.keep(old)
 	for n := range 2 {
 		r.run()
 		r.rules(func(text string) string { return strings.Replace(text, "amount > 3", fmt.Sprint("amount > 2.", n), 1) })
-		r.logged(`msg="rules activated"`, (n+1)*rigPartitions, 20*time.Second)
-		r.logged("msg=checkpoint", r.lines("msg=checkpoint")+rigPartitions, 10*time.Second)
+		r.logged(`msg="rules activated"`, (n+1)*rigPartitions, patience)
+		r.logged("msg=checkpoint", r.lines("msg=checkpoint")+rigPartitions, patience)
 		r.kill()
 		r.put(old)
 	}
@@ -66,7 +66,7 @@ func pebbleTorn(t *testing.T, make func(state string) *rig) {
 	r := make("")
 	end := r.pour(1500)
 	r.run()
-	r.logged("msg=checkpoint", 2*rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", 2*rigPartitions, patience)
 	time.Sleep(time.Second)
 	r.kill()
 	end()
@@ -78,7 +78,7 @@ func pebbleTorn(t *testing.T, make func(state string) *rig) {
 		what := damage(t, r.data(), random)
 		before := r.visible(r.project.Config.Alerts)
 		r.start("drain")
-		if err := r.await(30 * time.Second); err == nil {
+		if err := r.await(patience); err == nil {
 			t.Logf("%s: went on", what)
 			r.judge()
 			r.load(500, 5000, 0)()
@@ -164,7 +164,7 @@ func pebbleGone(t *testing.T, make func(state string) *rig) {
 	r := make("")
 	end := r.pour(1500)
 	r.run()
-	r.logged("msg=checkpoint", 2*rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", 2*rigPartitions, patience)
 	r.interrupt()
 	good := t.TempDir()
 	r.keep(good)
@@ -175,7 +175,7 @@ func pebbleGone(t *testing.T, make func(state string) *rig) {
 		} else if err := os.RemoveAll(r.data()); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.await(20 * time.Second); err == nil {
+		if err := r.await(patience); err == nil {
 			t.Error("the service has ended without an error")
 		}
 		r.logged("the folder is not the one that was opened, stop the service before a copy is put there", 1, time.Second)
@@ -223,7 +223,7 @@ func pebbleFull(t *testing.T, make func(state string) *rig) {
 	disk := r.smallDisk("300m")
 	end := r.pour(1500)
 	r.run()
-	r.logged("msg=checkpoint", rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", rigPartitions, patience)
 	ballast := filepath.Join(disk, "ballast")
 	for _, left := range []int64{100 << 20, 0} {
 		r.troubled(func() { fill(t, ballast, left) }, "free some space, work goes on then", func() { must(t, os.Remove(ballast)) })

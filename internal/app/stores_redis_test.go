@@ -19,7 +19,7 @@ func redisTroubled(t *testing.T, make func(state string) *rig) {
 	r := make(redisState(server.Addr(), ""))
 	end := r.pour(1500)
 	r.run()
-	r.logged("msg=checkpoint", 2*rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", 2*rigPartitions, patience)
 	limit := func(to string) func() { return func() { server.CLI("CONFIG", "SET", "maxmemory", to) } }
 	r.troubled(limit("1mb"), "raise its maxmemory, or add nodes; work goes on then", limit("0"))
 	r.troubled(server.Pause, "i/o timeout", server.Resume)
@@ -39,13 +39,13 @@ func redisFailover(t *testing.T, make func(state string) *rig) {
 	r := make(redisState(sentinel.Addr(), ", sentinel_master: "+redistest.MasterName))
 	end := r.pour(1500)
 	r.run()
-	r.logged("msg=checkpoint", 3*rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", 3*rigPartitions, patience)
 	time.Sleep(500 * time.Millisecond)
 	replica.CLI("REPLICAOF", "127.0.0.1", "1") // it hears nothing any more
-	r.logged("msg=checkpoint", r.lines("msg=checkpoint")+2*rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", r.lines("msg=checkpoint")+2*rigPartitions, patience)
 	mark := r.mark()
 	master.Kill()
-	r.eachTask("msg=live", mark, 40*time.Second)
+	r.eachTask("msg=live", mark, patience)
 	if r.lines("the store is not as this owner left it") == 0 {
 		t.Error("no task has noticed that the store went back: the test shows nothing")
 	}
@@ -69,7 +69,7 @@ func redisFlushed(t *testing.T, make func(state string) *rig) {
 	time.Sleep(time.Second)
 	mark := r.mark()
 	server.CLI("FLUSHALL")
-	r.eachTask("its checkpoint is missing", mark, 20*time.Second)
+	r.eachTask("its checkpoint is missing", mark, patience)
 	r.eachTask("to go on outside the promise of exactly-once, set state.on_missing: rebuild", mark, time.Second)
 	end()
 	r.interrupt()

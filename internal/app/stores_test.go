@@ -25,7 +25,7 @@ func (r *rig) run() {
 	r.t.Helper()
 	mark := r.mark()
 	r.start("run")
-	r.eachTask("msg=live", mark, 20*time.Second)
+	r.eachTask("msg=live", mark, patience)
 }
 
 // mark is where the program's log ends now.
@@ -65,10 +65,10 @@ func (r *rig) troubled(begin func(), text string, end func()) {
 	r.t.Helper()
 	mark := r.mark()
 	begin()
-	r.eachTask(text, mark, 30*time.Second)
+	r.eachTask(text, mark, patience)
 	mark = r.mark()
 	end()
-	r.eachTask("msg=checkpoint", mark, 30*time.Second) // it may have been live before: what is full has room for one, sometimes
+	r.eachTask("msg=checkpoint", mark, patience) // it may have been live before: what is full has room for one, sometimes
 }
 
 // finish ends what runs, reads to the end, and compares.
@@ -95,7 +95,7 @@ func (r *rig) refusedDrain(because string) {
 	before := len(r.visible(r.project.Config.Alerts))
 	told := r.lines(because)
 	r.start("drain")
-	if err := r.await(20 * time.Second); err == nil {
+	if err := r.await(patience); err == nil {
 		r.t.Fatalf("%s: not refused", because)
 	}
 	r.logged(because, told+1, time.Second)

@@ -203,7 +203,7 @@ func upstreamsApart(r *rig) {
 		r.start("run")
 	}
 	r.pays(some(1000), random)
-	r.interrupt()
+	r.leave()
 	r.drain()
 	r.judgeStages()
 }
@@ -232,7 +232,7 @@ func silentAndBack(r *rig) {
 		r.pays(some(12_000, start.Add(20*time.Second), 40*time.Millisecond, 1), random) // seconds, in which the first partition is idle
 		r.pays(some(2000, start.Add(30*time.Second), 10*time.Millisecond, 0), random)
 	}
-	r.interrupt()
+	r.leave()
 	r.drain()
 	r.judgeStages()
 }
