@@ -84,6 +84,20 @@ var faults = []struct {
 		{"edited-while-running-and-after-a-crash", alone("", rulesEdited)},
 		{"stage-added-and-dropped", alone("", stageAddedAndDropped)},
 	}},
+	{"upgrade", []fault{ // what a reader sees has the version that the journal names for each position
+		{"another-build-one-by-one", func(t *testing.T, g *ground, app string) {
+			shared(func(r *rig) { replacedOneByOne(r, g.crashing) })(t, g, app)
+		}},
+		{"next-engine", func(t *testing.T, g *ground, app string) {
+			alone("", func(r *rig) { engineReplaced(r, g.next) })(t, g, app)
+		}},
+		{"next-engine-one-by-one", func(t *testing.T, g *ground, app string) {
+			shared(func(r *rig) { engineReplacedOneByOne(r, g.next) })(t, g, app)
+		}},
+		{"next-engine-with-old-rules-on-disk", func(t *testing.T, g *ground, app string) {
+			alone("", func(r *rig) { oldRulesOnDisk(r, g.next) })(t, g, app)
+		}},
+	}},
 	{"same-bytes", []fault{
 		{"batches-of-1-7-4096", alone("", inBatches)},
 		{"gomaxprocs-1", shared(func(r *rig) { onProcessors(r, 1) })},
@@ -139,10 +153,11 @@ type ground struct {
 	redis    *redistest.Server
 	program  string
 	crashing string // the program with crash points
+	next     string // the program with the next version of the engine
 }
 
 func newGround(t *testing.T) *ground {
-	g := &ground{program: build(t), crashing: build(t, "-tags", "crash"), redis: redistest.Start(t)}
+	g := &ground{program: build(t), crashing: build(t, "-tags", "crash"), next: build(t, "-tags", "nextengine"), redis: redistest.Start(t)}
 	behind := kafkatest.Behind(func(_ int, addr string) string {
 		p := faultproxy.Kafka(t, addr)
 		g.proxies = append(g.proxies, p)

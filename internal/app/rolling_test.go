@@ -20,7 +20,7 @@ const rollingSeed = "INSOLITE_ROLLING_SEED"
 
 const rollingOperations = 20
 
-// Instances come, go, are killed and restarted, rules change, leaders move and Redis is full, in any order.
+// Instances come, go, are killed and replaced by another build, rules change, leaders move and Redis is full, in any order.
 func rollingSequences(t *testing.T, g *ground, three *kafkatest.Cluster) {
 	for n := range testsize.Rounds(1) {
 		seed := uint64(n + 1)
@@ -34,7 +34,7 @@ func rollingSequences(t *testing.T, g *ground, three *kafkatest.Cluster) {
 			server := redistest.Start(t)
 			r := newRig(t, three.Bootstrap(), g.program, fmt.Sprint("rolling-", n), redisState(server.Addr(), ""))
 			r.java = three.Java
-			(&rolling{newFleet(r, 4, withStaticIDs), server, rand.New(rand.NewPCG(seed, 20)), 0}).run()
+			(&rolling{newFleet(r, 4, withStaticIDs), server, []string{g.program, g.crashing}, rand.New(rand.NewPCG(seed, 20)), 0}).run()
 		})
 	}
 }
@@ -43,6 +43,7 @@ func rollingSequences(t *testing.T, g *ground, three *kafkatest.Cluster) {
 type rolling struct {
 	*fleet
 	redis  *redistest.Server
+	builds []string // of the program
 	random *rand.Rand
 	edits  int
 }
@@ -74,9 +75,10 @@ var operations = []struct {
 		}
 		return true
 	}},
-	{"restart", func(f *rolling) bool {
+	{"upgrade", func(f *rolling) bool {
 		i := f.any(true)
 		i.leave()
+		i.program = f.builds[f.random.IntN(len(f.builds))]
 		i.start("run")
 		return true
 	}},

@@ -4,40 +4,10 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"testing"
 	"time"
 
 	"insolite/internal/engine"
-	"insolite/internal/kafkatest"
-	"insolite/internal/redistest"
 )
-
-// The program is replaced by other ones while events come: by one with the same version of the engine, and by one with the next version, whose
-// alerts say so. What a reader sees is what one uninterrupted evaluation gives, with the version that the journal names for each position.
-func TestUpgrade(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a real broker, and three builds, take a minute; run without -short")
-	}
-	cluster, server := kafkatest.Start(t, 1), redistest.Start(t)
-	now, other, next := build(t), build(t, "-tags", "crash"), build(t, "-tags", "nextengine")
-	shared := fmt.Sprintf("state: {store: redis, redis: {addresses: [%q]}, checkpoint_interval: 300ms}\n", server.Addr())
-	for name, c := range map[string]struct {
-		extra string
-		run   func(r *rig)
-	}{
-		"up-same":   {shared, func(r *rig) { replacedOneByOne(r, other) }},
-		"up-engine": {"", func(r *rig) { engineReplaced(r, next) }},
-		"up-shared": {shared, func(r *rig) { engineReplacedOneByOne(r, next) }},
-		"up-rules":  {"", func(r *rig) { oldRulesOnDisk(r, next) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, cluster.Bootstrap(), now, name, c.extra)
-			r.java = cluster.Java
-			c.run(r)
-		})
-	}
-}
 
 // Three instances are replaced one by one by another build with the same engine, with rules by one key and by two.
 func replacedOneByOne(r *rig, program string) {
