@@ -15,7 +15,7 @@ import (
 // A lone broker must not be killed under load: Kafka 4.3.1 may forget, when it starts again, to end the transaction that it was ending, and
 // nobody can end it then.
 func brokerKilled(r *rig, cluster *kafkatest.Cluster) {
-	end := r.pour(4000)
+	end := r.pour(2000)
 	r.start("run")
 	r.logged("msg=live", rigPartitions, patience)
 	for n := range testsize.Rounds(1) {
@@ -44,10 +44,10 @@ func brokerKilled(r *rig, cluster *kafkatest.Cluster) {
 // next and on, under the whole service.
 func leadersMoved(r *rig) {
 	stageRig(r, terminalRule)
-	end := r.pourBoth(3000)
+	end := r.pourBoth(2000)
 	r.start("run")
 	r.logged("msg=live", rigPartitions, patience)
-	for n := range testsize.Rounds(3) {
+	for n := range testsize.Rounds(2) {
 		r.moveLeaders()
 		r.goesOn(fmt.Sprint("after move ", n+1))
 	}

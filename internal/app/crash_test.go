@@ -35,7 +35,7 @@ type walk struct {
 // points kills the program at each point of some kinds, at one of the first passages, and judges what became of it.
 func (w *walk) points(passages int, kinds ...crash.Kind) {
 	r := w.r
-	end := r.pour(2000)
+	end := r.pour(1000)
 	wanted := map[crash.Kind]bool{}
 	for _, k := range kinds {
 		wanted[k] = true

@@ -75,7 +75,7 @@ func (r *rig) latency(from, to time.Time) time.Duration {
 // The recorded logs, sources' and stages', give the same bytes however they are cut into batches.
 func inBatches(r *rig) {
 	stageRig(r, terminalRule, settledRules)
-	end := r.pourBoth(4000)
+	end := r.pourBoth(3000)
 	r.start("run")
 	r.logged("msg=live", rigPartitions, patience)
 	time.Sleep(2 * time.Second)

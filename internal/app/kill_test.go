@@ -9,11 +9,11 @@ import (
 
 // The program is killed at any moment, again and again, while payments come in.
 func killedAtRandom(r *rig) {
-	end := r.pour(6000)
+	end := r.pour(4000)
 	random := rand.New(rand.NewPCG(1, 2))
 	for range testsize.Rounds(5) {
 		r.start("run")
-		time.Sleep(500*time.Millisecond + time.Duration(random.IntN(3000))*time.Millisecond)
+		time.Sleep(500*time.Millisecond + time.Duration(random.IntN(2500))*time.Millisecond)
 		r.kill()
 	}
 	end()

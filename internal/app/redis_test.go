@@ -18,7 +18,7 @@ func redisKilled(t *testing.T, make func(state string) *rig) {
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
 	one := make(redisState(server.Addr(), ""))
 	two := one.twin(func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) })
-	end := one.pour(4000)
+	end := one.pour(2000)
 	one.start("run")
 	two.start("run")
 	one.logged("msg=live", 1, patience)

@@ -13,7 +13,7 @@ import (
 // The program is killed again and again.
 func stagesKilled(r *rig, rules ...string) {
 	stageRig(r, rules...)
-	end := r.pourBoth(4000)
+	end := r.pourBoth(2500)
 	random := rand.New(rand.NewPCG(7, 8))
 	for range testsize.Rounds(3) {
 		r.start("run")
@@ -28,7 +28,7 @@ func stagesKilled(r *rig, rules ...string) {
 // With at_least_once rows may come again; none is absorbed twice.
 func stagesRepeated(r *rig) {
 	stageRig(r, terminalRule, settledRules)
-	end := r.pourBoth(4000)
+	end := r.pourBoth(2500)
 	random := rand.New(rand.NewPCG(9, 8))
 	for range testsize.Rounds(3) {
 		r.start("run")
@@ -81,7 +81,7 @@ func stageAddedAndDropped(r *rig) {
 func twoInstancesKilled(one *rig) {
 	stageRig(one, terminalRule, settledRules, twoKeyRule)
 	two := one.twin(func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) })
-	end := one.pourBoth(4000)
+	end := one.pourBoth(2500)
 	one.start("run")
 	two.start("run")
 	one.logged("msg=live", 1, patience)
