@@ -51,6 +51,7 @@ type Feature struct {
 	Agg     string
 	P       window.Percent // of a percentile; else 0
 	Window  string
+	Season  string // of a baseline with a season: the hour that it was read for, "tuesday 14h"
 	Samples int
 	From    event.Time // the window's true edges; event.NoTime: open
 	To      event.Time
@@ -184,6 +185,7 @@ func (f *Feature) append(dst []byte, offsetSeconds int) []byte {
 		dst = append(append(dst, `,"p":`...), f.P.String()...)
 	}
 	dst = appendMember(dst, `,"window":`, f.Window)
+	dst = appendOptional(dst, `,"season":`, f.Season)
 	dst = strconv.AppendInt(append(dst, `,"samples":`...), int64(f.Samples), 10)
 	dst = appendTime(append(dst, `,"from":`...), f.From, offsetSeconds)
 	dst = appendTime(append(dst, `,"to":`...), f.To, offsetSeconds)

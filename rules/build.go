@@ -265,9 +265,12 @@ func (s *Stream) cell(r *Read) int {
 	}
 	c := &Cell{ID: id, Fields: r.Fields, Wheres: r.Wheres, Stream: s,
 		Spec: window.Spec{Identity: id.short(), Family: r.Agg.Family(), Window: r.Window, Kinds: r.kinds, Exact: r.Exact}}
+	if b := r.Baseline; b != nil {
+		c.Spec, c.Baseline = window.Spec{Identity: id.short()}, &b.Spec
+	}
 	k.Cells = append(k.Cells, c)
 	s.Cells = append(s.Cells, len(k.Cells)-1)
-	if d, ends := r.Window.Retention(); ends {
+	if d, ends := r.Retention(); ends {
 		k.retain(d)
 	} else {
 		k.Retention = forever
@@ -302,7 +305,7 @@ func (r *Rule) reach() time.Duration {
 	var reach time.Duration
 	for _, f := range r.Features {
 		w := f.Read.Window
-		d, ends := w.Retention()
+		d, ends := f.Read.Retention()
 		if !ends {
 			return 0
 		}

@@ -24,7 +24,7 @@ var featureName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 // context reads the features of a rule.
 func (d *draft) context() {
 	n := d.m.Get("context")
-	d.lost = d.m.Has("sequence") || d.m.Has("baseline") // which name things, too
+	d.lost = d.m.Has("sequence") // which names things, too
 	if n.Map("context") == nil {
 		d.lost = d.lost || n != nil || diag.Nearest("context", d.m.Node.Names()) != ""
 		return

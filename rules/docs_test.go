@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"insolite/context/baseline"
 	"insolite/context/window"
 	"insolite/internal/diag"
 	"insolite/internal/yamldoc"
@@ -59,6 +60,7 @@ func TestDocsLoad(t *testing.T) {
 func TestDocsNameEverything(t *testing.T) {
 	text := page(t)
 	words := append(window.AggNames(), unsupported...)
+	words = append(append(append(words, baseline.SeasonNames()...), baseline.DirectionNames()...), baselineMembers...)
 	for _, s := range severityNames {
 		words = append(words, s)
 	}
@@ -75,7 +77,7 @@ func TestDocsNameEverything(t *testing.T) {
 	}
 	for what, limit := range map[string]int{
 		"rules of a set": RulesMax, "features of a rule": FeaturesMax, "fields of a `first` or `last`": MembersMax, "fields of a key": groupMax,
-		"exceptions of a rule": exceptionsMax, "labels, and links, of an alert": namedMax, "tests of a rule": TestsMax, "events of a test": StepsMax,
+		"exceptions of a rule": exceptionsMax, "baselines of a rule": BaselinesMax, "labels, and links, of an alert": namedMax, "tests of a rule": TestsMax, "events of a test": StepsMax,
 		"bytes of an expression or a text": expr.TextMax,
 	} {
 		if row := fmt.Sprintf("| %d | %s |", limit, what); !strings.Contains(text, row) {
@@ -85,6 +87,7 @@ func TestDocsNameEverything(t *testing.T) {
 	for _, sentence := range []string{
 		fmt.Sprintf("0 to %d, by default %d", EvidenceMax, EvidenceDefault), fmt.Sprintf("at most %d events", window.MaxRows),
 		fmt.Sprintf("the last 50 events; at most %d", window.MaxEvents),
+		fmt.Sprintf("only `value` is known; %d by default", BaselineSamples), fmt.Sprintf("a baseline of fewer than %d samples", baselineFewest),
 	} {
 		if !strings.Contains(text, sentence) {
 			t.Errorf("the page does not say: %s", sentence)

@@ -2,7 +2,9 @@ package rules
 
 import (
 	"encoding/hex"
+	"time"
 
+	"insolite/context/baseline"
 	"insolite/context/window"
 	"insolite/internal/diag"
 	"insolite/internal/event"
@@ -44,12 +46,46 @@ type Read struct {
 	Kinds          []event.Kind // of Results
 	Carry          Carry        // of a feature with By
 	Stream         *Stream      // of the rule's source: for whose events it is read
+	Baseline       *Baseline    // nil: an aggregate over a window
 	Cell           int          // in Keyspace.Cells: where its state lives
 	Index          int          // in Keyspace.Reads
 
 	hop    int          // of the stage that it is read in; 0: in the tasks of the source's topic
 	wheres []*expr.Expr // of Wheres, by canonical form
 	kinds  []event.Kind // of Fields
+}
+
+// Baseline is what a feature says of a value by what is usual of its key. Its members are Results, in the order of Read.FieldNames.
+type Baseline struct {
+	Spec  baseline.Spec
+	Query baseline.Query
+}
+
+// baselineMembers are the names of what a baseline says.
+var baselineMembers = []string{"value", "expected", "lower", "upper", "score", "p"}
+
+// What names what is computed, as alerts show it.
+func (r *Read) What() string {
+	if r.Baseline != nil {
+		return "baseline"
+	}
+	return r.Agg.String()
+}
+
+// Span is how far back it looks, as alerts show it.
+func (r *Read) Span() string {
+	if r.Baseline != nil {
+		return r.Baseline.text()
+	}
+	return r.Window.String()
+}
+
+// Retention returns how long after its time a sample may still be read; false: for ever.
+func (r *Read) Retention() (time.Duration, bool) {
+	if r.Baseline != nil {
+		return r.Baseline.Spec.History, true
+	}
+	return r.Window.Retention()
 }
 
 // Query is what the read asks of its cell.

@@ -36,13 +36,20 @@ func (d *draft) lint() {
 		if !slices.ContainsFunc(f.Read.Results, func(s event.Slot) bool { return slices.Contains(used, s) }) {
 			key.Lintf("nothing reads the feature %q; use it in condition or in the alert's text, or remove it", f.Name)
 		}
-		d.lintFeature(f.Read, key, m)
+		if f.Read.Baseline != nil {
+			lintBaseline(f.Read, m)
+		} else {
+			d.lintFeature(f.Read, key, m)
+		}
 	}
 }
 
 // feature returns the nodes of a feature: its name, and its definition.
 func (d *draft) feature(name string) (*yamldoc.Node, *yamldoc.Map) {
 	context := d.m.Map("context", "context")
+	if i := slices.IndexFunc(d.Features, func(f *Feature) bool { return f.Name == name }); d.Features[i].Read.Baseline != nil {
+		context = d.m.Map("baseline", "baseline")
+	}
 	return context.Key(name), context.Map(name, "a feature")
 }
 
@@ -106,7 +113,7 @@ func (d *draft) lintSuppress() {
 	}
 	for _, f := range d.Features {
 		w, family := f.Read.Window, f.Read.Agg.Family()
-		if family != window.Count && family != window.Sum && family != window.Distinct || f.Read.Agg == window.AggAvg {
+		if f.Read.Baseline != nil || family != window.Count && family != window.Sum && family != window.Distinct || f.Read.Agg == window.AggAvg {
 			continue
 		}
 		if w.Kind != window.Sliding && w.Kind != window.Exact {

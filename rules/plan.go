@@ -3,6 +3,7 @@ package rules
 import (
 	"time"
 
+	"insolite/context/baseline"
 	"insolite/context/window"
 	"insolite/internal/event"
 	"insolite/rules/expr"
@@ -93,11 +94,12 @@ type Stream struct {
 
 // Cell is one piece of state of a key. All Reads that can be answered from it share it.
 type Cell struct {
-	ID     FeatureID
-	Spec   window.Spec  // Spec.Identity is the beginning of ID
-	Fields []event.Slot // the value fields, one for each of Spec.Kinds; an event without any of them is no sample
-	Wheres []int        // in Stream.Wheres, all must be true for an event to be absorbed
-	Stream *Stream
+	ID       FeatureID
+	Spec     window.Spec    // Spec.Identity is the beginning of ID
+	Baseline *baseline.Spec // nil: Spec says what is kept; else Spec has the identity only
+	Fields   []event.Slot   // the value fields, one for each of Spec.Kinds; an event without any of them is no sample
+	Wheres   []int          // in Stream.Wheres, all must be true for an event to be absorbed
+	Stream   *Stream
 }
 
 // Evidence is a ring of the positions of the last events that rules saw.

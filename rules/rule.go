@@ -19,7 +19,7 @@ const (
 )
 
 // unsupported are the words of the language that this version does not know yet.
-var unsupported = []string{"sequence", "baseline"}
+var unsupported = []string{"sequence"}
 
 // draft is a rule being read.
 type draft struct {
@@ -54,6 +54,7 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 	d.Where = d.where(m, d.view)
 	d.groupBy()
 	d.context()
+	d.baselines()
 	d.newValue()
 	d.timers()
 	return d
@@ -175,7 +176,7 @@ func (d *draft) where(m *yamldoc.Map, v *view) *expr.Expr {
 	if v == nil {
 		return condition(m.Get("where"), nil)
 	}
-	return condition(m.Get("where"), v.event, d.m.Get("context").Names()...)
+	return condition(m.Get("where"), v.event, slices.Concat(d.m.Get("context").Names(), d.m.Get("baseline").Names())...)
 }
 
 // finish compiles what may name features, and reads the rest.

@@ -44,7 +44,9 @@ func (v *view) row(features []*Feature) *expr.Scope {
 	scope.Names = maps.Clone(scope.Names)
 	for _, f := range features {
 		r := f.Read
-		if r.Several {
+		if r.Baseline != nil {
+			scope.Names[f.Name] = r.baselineRef()
+		} else if r.Several {
 			scope.Names[f.Name] = expr.Group(r.Source, r.Fields, r.Results)
 		} else {
 			scope.Names[f.Name] = expr.Ref{Slot: r.Results[0], Kind: r.Kinds[0], Optional: true}

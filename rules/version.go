@@ -71,12 +71,20 @@ func fieldTexts(s *event.Source, slots []event.Slot) string {
 
 // readID identifies what a feature computes.
 func (d *draft) readID(r *Read, key []string) FeatureID {
+	if b := r.Baseline; b != nil {
+		q := b.Query
+		return hash("read baseline", r.Source.Name, strings.Join(key, ","), canonicals(r.wheres), fieldTexts(r.Source, r.Fields), b.stateText(),
+			fmt.Sprint(q.MinSamples, q.Direction, q.MinDeviation, q.Relative))
+	}
 	return hash("read", r.Source.Name, strings.Join(key, ","), canonicals(r.wheres), r.aggText(), fieldTexts(r.Source, r.Fields), windowText(r.Window),
 		fmt.Sprint(r.Exact, r.Several, r.ExcludeCurrent, r.MinSamples))
 }
 
 // cellID identifies the state that a feature is answered from.
 func (s *Stream) cellID(r *Read) FeatureID {
+	if b := r.Baseline; b != nil {
+		return hash("cell baseline", s.Source.Name, s.Keyspace.Name, canonicals(r.wheres), fieldTexts(s.Source, r.Fields), b.stateText())
+	}
 	return hash("cell", s.Source.Name, s.Keyspace.Name, canonicals(r.wheres), fmt.Sprint(r.Agg.Family()), fieldTexts(s.Source, r.Fields),
 		windowText(r.Window), fmt.Sprint(r.Exact))
 }

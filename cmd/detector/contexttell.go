@@ -56,7 +56,7 @@ func tellContext(w io.Writer, p paint, c *app.Remembered) error {
 			if f.Samples < f.MinSamples {
 				samples += " of " + thousands(f.MinSamples)
 			}
-			t.add(f.Name, text, samples, aggText(f.Agg, f.P)+", "+f.Window, f.From, f.To)
+			t.add(f.Name, text, samples, what(f.Agg, f.P, f.Window, f.Season), f.From, f.To)
 		}
 		if err := t.write(w, "  ", p); err != nil {
 			return err

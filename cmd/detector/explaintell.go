@@ -74,7 +74,7 @@ func (r *ruleExplained) tell(w io.Writer, p paint) error {
 		if f.Samples < f.MinSamples {
 			samples += " of " + thousands(f.MinSamples)
 		}
-		context.add(f.Name, f.text, samples, aggText(f.Agg, f.P)+", "+f.Window, f.From, f.To)
+		context.add(f.Name, f.text, samples, what(f.Agg, f.P, f.Window, f.Season), f.From, f.To)
 	}
 	trees := []*grid{tree("WHERE", r.Where), context, tree("CONDITION", r.Condition)}
 	for i := range r.Exceptions {
@@ -114,6 +114,15 @@ func tree(heading string, n *nodeExplained) *grid {
 		walk(n, "", "")
 	}
 	return t
+}
+
+// what tells what a feature is: "count, 24h", "baseline, 8w hour_of_week, tuesday 14h".
+func what(agg string, p float64, window, season string) string {
+	text := aggText(agg, p) + ", " + window
+	if season != "" {
+		text += ", " + season
+	}
+	return text
 }
 
 // aggText is an aggregate as people read it: "count", "percentile 95".

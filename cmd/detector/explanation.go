@@ -55,6 +55,7 @@ type featureExplained struct {
 	Agg        string         `json:"agg"`
 	P          float64        `json:"p,omitempty"` // of a percentile
 	Window     string         `json:"window"`
+	Season     string         `json:"season,omitempty"` // the hour of a baseline
 	Samples    int            `json:"samples"`
 	MinSamples int            `json:"min_samples,omitempty"`
 	From       string         `json:"from,omitempty"`
@@ -99,7 +100,7 @@ func newRuleExplained(x *backtest.Explained, r *engine.RuleExplanation) ruleExpl
 	}
 	for i, f := range r.Features {
 		fe := featureExplained{
-			Name: f.Name, Agg: f.Agg, P: float64(f.P) / 1000, Window: f.Window, Samples: f.Samples, MinSamples: r.Rule.Features[i].Read.MinSamples,
+			Name: f.Name, Agg: f.Agg, P: float64(f.P) / 1000, Window: f.Window, Season: f.Season, Samples: f.Samples, MinSamples: r.Rule.Features[i].Read.MinSamples,
 			From: instant(f.From, offset), To: instant(f.To, offset), text: shown(&f.Value),
 		}
 		if len(f.Fields) > 0 {

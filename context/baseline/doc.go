@@ -48,8 +48,8 @@
 //
 //	Lb += (mean - Lb)·v/(c + v)        c = min(c + v, C, 255)
 //
-// Nothing is known until one whole period is past. Then the noise N² about what is expected is learned as S² is, beginning with the last 16 samples
-// and with a weight of its own. A season's level is trusted as far as it is known (empirical Bayes, James and Stein 1961): with T² = S² - N²
+// Nothing is known until one whole period is past. Then the noise N² is learned as S² is, from z = T((x - B - Lb)/(N·√(1 + 1/c))), beginning with
+// the scale of the last 16 differences from what was expected, as 2 samples, and with a weight of its own; it is at most S². A season's level is trusted as far as it is known (empirical Bayes, James and Stein 1961): with T² = S² - N²
 //
 //	w = c·T²/(c·T² + N²)       expected = L + w·(B + Lb - L)       variance = N² + T²·(1 - w)
 //

@@ -38,6 +38,7 @@ const (
 	clip        = 3.0                // how many standard deviations a value counts for at most
 	clipVar     = 0.9950072780344535 // mean of min(Z², clip²) of a standard normal Z
 	skewMax     = 1.5
+	sureFirst   = 2 // samples that the first guess at a season's noise weighs
 	latelyKept  = 16
 	skewPrior   = 30.0 // samples that speak for no skew
 	skewMin     = 1e-9 // below, there is none
@@ -194,7 +195,7 @@ func (m *robust) learn(s state, bucket int, at event.Time, x float64) {
 	if seasonal && begun && s.sure() == 0 {
 		_, scale := spread(s, recentKept)
 		s.setNoise(min(mul(scale, scale), s.total()))
-		s.setSure(recentKept)
+		s.setSure(sureFirst)
 	}
 	u := m.expect(s, bucket)
 	z := u.normal(x)
@@ -217,13 +218,26 @@ func (m *robust) learn(s state, bucket int, at event.Time, x float64) {
 	}
 	m.stay(s, u.value+mul(u.scale, z)-s.base())
 	if begun {
-		n := s.sure() + 1
-		scale := max(math.Sqrt(s.noise()), s.step())
-		noise := s.noise() + (mul(mul(scale, scale), mul(z, z)/clipVar)-s.noise())/n
-		s.setNoise(min(noise, s.total()))
-		s.setSure(n)
-		s.lean(z, n)
+		s.hear(bucket, x)
+		s.lean(z, s.sure())
+	} else {
+		s.lean(z, s.weight())
 	}
+}
+
+// hear lets the noise learn from how far a sample is from the level of its bucket, which is as uncertain as its weight is small.
+func (s state) hear(bucket int, x float64) {
+	c := float64(s.known()[bucket])
+	scale := max(math.Sqrt(s.noise()), s.step())
+	if c == 0 || scale == 0 {
+		return
+	}
+	wide := mul(scale, math.Sqrt(1+1/c))
+	z := clamp(straight(clamp((x-s.base()-s.offset(bucket))/wide, -1e6, 1e6), s.skew()), -clip, clip)
+	n := s.sure() + 1
+	noise := s.noise() + (mul(mul(scale, scale), mul(z, z)/clipVar)-s.noise())/n
+	s.setNoise(min(noise, s.total()))
+	s.setSure(n)
 }
 
 // lean lets the skew learn from a sample that is z standard deviations off, after n of them: where the skew is right, the mean of z³ - 3z about

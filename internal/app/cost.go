@@ -54,9 +54,24 @@ func (p *Project) Costs() ([]RuleCost, error) {
 			c := cell{f.Read.Stream.Keyspace, f.Read.Cell}
 			if !counted[c] {
 				counted[c] = true
-				costs[i].Bytes += layouts[c.keyspace].CellBytes(c.index, CostSamples)
+				costs[i].Bytes += partBytes(layouts[c.keyspace], c.keyspace, c.index)
 			}
 		}
 	}
 	return costs, nil
+}
+
+// partBytes estimates what a cell of a keyspace takes.
+func partBytes(l *store.Layout, k *rules.Keyspace, cell int) int {
+	place := 0
+	isBaseline := func(c *rules.Cell) bool { return c.Baseline != nil }
+	for _, c := range k.Cells[:cell] {
+		if isBaseline(c) == isBaseline(k.Cells[cell]) {
+			place++
+		}
+	}
+	if isBaseline(k.Cells[cell]) {
+		return l.BaselineBytes(place)
+	}
+	return l.CellBytes(place, CostSamples)
 }

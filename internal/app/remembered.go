@@ -39,6 +39,7 @@ type RememberedFeature struct {
 	Agg        string         `json:"agg"`
 	P          float64        `json:"p,omitempty"` // of a percentile
 	Window     string         `json:"window"`
+	Season     string         `json:"season,omitempty"` // the hour of a baseline
 	Samples    int            `json:"samples"`
 	MinSamples int            `json:"min_samples,omitempty"`
 	From       string         `json:"from,omitempty"`
@@ -85,7 +86,7 @@ func newRemembered(l *engine.Look) *Remembered {
 }
 
 func newRememberedFeature(f *alerts.Feature, least int) RememberedFeature {
-	to := RememberedFeature{Name: f.Name, Agg: f.Agg, P: float64(f.P) / 1000, Window: f.Window, Samples: f.Samples, MinSamples: least, From: instant(f.From), To: instant(f.To)}
+	to := RememberedFeature{Name: f.Name, Agg: f.Agg, P: float64(f.P) / 1000, Window: f.Window, Season: f.Season, Samples: f.Samples, MinSamples: least, From: instant(f.From), To: instant(f.To)}
 	if len(f.Fields) == 0 {
 		to.Value = plainValue(&f.Value)
 		return to

@@ -184,8 +184,10 @@ func (p *patient) reach(topic string) (need time.Duration, why string) {
 
 func looks(r *rules.Rule, f *rules.Feature, longer func(d time.Duration, format string, args ...any)) {
 	w := f.Read.Window
-	d, ends := w.Retention()
+	d, ends := f.Read.Retention()
 	switch {
+	case f.Read.Baseline != nil:
+		longer(d, "rule %s learns over %s for %s", r.ID, window.DurationText(d), f.Name)
 	case !ends:
 		longer(-1, "rule %s looks back without end for %s", r.ID, f.Name)
 	case w.Kind == window.Sliding || w.Kind == window.Exact:

@@ -150,7 +150,7 @@ func (e *Engine) features(dst []alerts.Feature, r *rule) []alerts.Feature {
 	s := &e.scratch.alert
 	for i, f := range r.Features {
 		reading := e.readingOf(r, i)
-		shown := alerts.Feature{Name: f.Name, Agg: f.Read.Agg.String(), P: f.Read.P, Window: r.windows[i], Samples: reading.Samples, From: reading.From, To: reading.To}
+		shown := shown(f, r.windows[i], reading, e.at)
 		if f.Read.Several {
 			from := len(s.members)
 			s.members = e.members(s.members, f.Read)

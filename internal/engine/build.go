@@ -16,6 +16,7 @@ type space struct {
 	plan     *rules.Keyspace
 	keys     *store.Keyspace
 	layout   *store.Layout
+	places   []int            // of the plan's cells: where in the layout's, or in its baselines
 	readings []window.Reading // of the present event, by Read.Index
 
 	bytes   []byte // the keys of the sub-batch, one after the other
@@ -94,25 +95,27 @@ type gate struct {
 
 // cell absorbs events.
 type cell struct {
-	cell   *store.Cell
-	wheres []int
-	fields []event.Slot
-	count  bool // no field: every event is a sample
+	cell     *store.Cell
+	baseline *store.Baseline // nil: cell absorbs
+	wheres   []int
+	fields   []event.Slot
+	count    bool // no field: every event is a sample
 }
 
 // read computes a feature.
 type read struct {
-	plan    *rules.Read
-	stream  *stream
-	cell    *store.Cell
-	query   window.Query
-	index   int        // in space.readings
-	least   int        // samples, below which the feature is unknown
-	from    event.Slot // the first of the results, when they lie side by side
-	to      event.Slot // behind the last; equal to from: they do not
-	strings bool       // some result is text, which has to be copied
-	cost    int        // about
-	event   uint64     // Engine.serial of the event for which it was read last
+	plan     *rules.Read
+	stream   *stream
+	cell     *store.Cell
+	baseline *store.Baseline // nil: cell is read
+	query    window.Query
+	index    int        // in space.readings
+	least    int        // samples, below which the feature is unknown
+	from     event.Slot // the first of the results, when they lie side by side
+	to       event.Slot // behind the last; equal to from: they do not
+	strings  bool       // some result is text, which has to be copied
+	cost     int        // about
+	event    uint64     // Engine.serial of the event for which it was read last
 }
 
 // evidence is a ring of positions.
@@ -157,10 +160,17 @@ type memory struct {
 
 func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, error) {
 	specs := store.Specs{}
+	var places []int
 	since := func(kind partKind, identity uint64) uint64 { return o.Since.identity(k, kind, identity) }
 	for _, c := range k.Cells {
 		spec := c.Spec
 		spec.Identity = since(partCell, spec.Identity)
+		if c.Baseline != nil {
+			places = append(places, len(specs.Baselines))
+			specs.Baselines = append(specs.Baselines, store.BaselineSpec{Identity: spec.Identity, Spec: *c.Baseline})
+			continue
+		}
+		places = append(places, len(specs.Cells))
 		specs.Cells = append(specs.Cells, spec)
 	}
 	for _, s := range k.Streams {
@@ -204,12 +214,20 @@ func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, err
 		}
 		kept[r] = m
 	}
-	s := &space{plan: k, layout: layout, keys: store.New(layout, store.Options{MemoryHint: o.MemoryHint}), readings: make([]window.Reading, len(k.Reads)),
+	s := &space{plan: k, layout: layout, places: places, keys: store.New(layout, store.Options{MemoryHint: o.MemoryHint}), readings: make([]window.Reading, len(k.Reads)),
 		place: Place{Deadline: event.Never}, ahead: event.Never}
 	if o.Due != nil {
 		s.place.Deadline = event.NoTime
 	}
 	return s, kept, nil
+}
+
+// part returns where the state of a cell of the plan lives: one of the two.
+func (s *space) part(c int) (*store.Cell, *store.Baseline) {
+	if s.plan.Cells[c].Baseline != nil {
+		return nil, s.layout.Baseline(s.places[c])
+	}
+	return s.layout.Cell(s.places[c]), nil
 }
 
 // newStreams returns the streams of a keyspace, in its order.
@@ -251,7 +269,8 @@ func (st *stream) gate(where int, seen *int) int {
 func (st *stream) addCells() {
 	for _, c := range st.plan.Cells {
 		spec := st.space.plan.Cells[c]
-		x := cell{cell: st.space.layout.Cell(c), wheres: spec.Wheres, fields: spec.Fields, count: len(spec.Fields) == 0}
+		x := cell{wheres: spec.Wheres, fields: spec.Fields, count: len(spec.Fields) == 0}
+		x.cell, x.baseline = st.space.part(c)
 		if st.excluded(c) {
 			st.later = append(st.later, x)
 		} else {
@@ -281,7 +300,10 @@ func (st *stream) addReads() {
 }
 
 func newRead(st *stream, p *rules.Read) *read {
-	r := &read{plan: p, stream: st, query: p.Query(), index: p.Index, least: p.MinSamples, cell: st.space.layout.Cell(p.Cell), cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
+	r := &read{plan: p, stream: st, query: p.Query(), index: p.Index, least: p.MinSamples, cost: costs[p.Agg.Family()], strings: slices.Contains(p.Kinds, event.KindString), from: p.Results[0], to: p.Results[0]}
+	if r.cell, r.baseline = st.space.part(p.Cell); r.baseline != nil {
+		r.cost = baselineCost
+	}
 	adjacent := true
 	for i, slot := range p.Results {
 		adjacent = adjacent && slot == r.from+event.Slot(i)
@@ -298,7 +320,7 @@ func newRule(r *rules.Rule, index int, of *source, s *stream, m memory) *rule {
 		c.evidence = s.evidence[r.EvidenceIndex].ring
 	}
 	for _, f := range r.Features {
-		c.windows = append(c.windows, f.Read.Window.String())
+		c.windows = append(c.windows, f.Read.Span())
 		local := of.results[f.Read.Results[0]]
 		if local != nil { // else it comes with the row
 			c.reads = append(c.reads, local)

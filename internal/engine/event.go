@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 
 	"insolite/context/store"
 	"insolite/context/window"
@@ -343,6 +344,12 @@ func (e *Engine) id() (id uint64, known bool) {
 // add lets a cell absorb the event, if it is a sample.
 func (e *Engine) add(st *stream, c *cell) {
 	if !st.all(c.wheres) {
+		return
+	}
+	if c.baseline != nil {
+		if v := number(&e.row[c.fields[0]]); !math.IsNaN(v) {
+			c.baseline.Absorb(&st.ctx, e.at, v)
+		}
 		return
 	}
 	if len(c.fields) == 1 {

@@ -114,6 +114,8 @@ func (e *Engine) read(r *read) {
 			e.row[slot] = event.Value{}
 		}
 		st.space.readings[r.index] = window.Reading{}
+	case r.baseline != nil:
+		e.score(st, r)
 	case r.from == r.to:
 		e.scatter(st, r)
 	default:

@@ -101,9 +101,9 @@ func (e *Engine) look(r *rule, x *store.Ctx, at event.Time) RuleLook {
 		values := make([]event.Value, len(f.Read.Results))
 		reading := window.Reading{From: event.NoTime, To: event.NoTime} // of another key: it is not in this context
 		if local := r.local[i]; local != nil && local.stream.space == r.stream.space {
-			reading = local.cell.Read(x, f.Read.Query(), at, values)
+			reading = local.lookAt(x, at, values)
 		}
-		shown := alerts.Feature{Name: f.Name, Agg: f.Read.Agg.String(), P: f.Read.P, Window: r.windows[i], Samples: reading.Samples, From: reading.From, To: reading.To}
+		shown := shown(f, r.windows[i], reading, at)
 		if reading.Samples < f.Read.MinSamples {
 			clear(values)
 		}

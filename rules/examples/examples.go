@@ -4,7 +4,7 @@
 //   - pizza: one topic, one key; counts of a calendar day, averages, pauses
 //   - payments: two keys that contain the customer; spread, velocity, tries of a card, travel, sessions
 //   - logins: two kinds of event in one topic; distinct addresses and devices, lists of exceptions
-//   - sensors: windows by number of events, deltas, drift, exact windows, silence, what lasts; time as a number
+//   - sensors: windows by number of events, deltas, drift, exact windows, baselines, silence, what lasts; time as a number
 //   - carts: four kinds of event in one topic; what does not happen in time, alerts that say when they are over
 //
 // insolite.yaml beside them is those that the demo has events for in one deployment: all but carts.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,8 +210,13 @@ func compare(t *testing.T, rule *rules.Rule, want []rules.Expect, got []alert) {
 			}
 		}
 		for _, c := range w.Context {
-			if fmt.Sprint(g.Context[c.Name].Value) != c.Value.Text() {
-				t.Errorf("event %d: %s is %v, want %s", w.Event, c.Name, g.Context[c.Name].Value, c.Value.Text())
+			name, member, several := strings.Cut(c.Name, ".")
+			v := g.Context[name].Value
+			if several {
+				v = v.(map[string]any)[member]
+			}
+			if fmt.Sprint(v) != c.Value.Text() {
+				t.Errorf("event %d: %s is %v, want %s", w.Event, c.Name, v, c.Value.Text())
 			}
 		}
 		if w.Summary != nil && g.Summary != *w.Summary {
