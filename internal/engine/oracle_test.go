@@ -154,10 +154,10 @@ func each(j oracle.Job, rule string, f func(feature, member string)) {
 			continue
 		}
 		for _, x := range r.Features {
-			if len(x.Fields) == 0 {
+			if len(x.Members()) == 0 {
 				f(x.Name, "")
 			}
-			for _, m := range x.Fields {
+			for _, m := range x.Members() {
 				f(x.Name, m)
 			}
 		}

@@ -19,6 +19,11 @@ func (f *Feature) id(rule *Rule, key string) string {
 // read writes the feature's value for an event of the rule's source, which it absorbs if its samples are of this source.
 func (e *evaluation) read(rule *Rule, f *Feature, key string, r *row, readings map[string]Reading) {
 	seen := e.samples[f.id(rule, key)]
+	if f.Baseline != nil {
+		f.judge(seen, r, e.options, readings)
+		e.absorb(rule, f, key, r)
+		return
+	}
 	if f.Source == "" {
 		e.absorb(rule, f, key, r)
 		if !f.ExcludeCurrent && f.Agg != "time_since" && (len(f.By) == 0 || !e.options.ByBefore) {

@@ -61,6 +61,7 @@ type Feature struct {
 	ExcludeCurrent bool
 	Exact          bool // distinct_count and percentile, where the window is not sliding: as of an exact window, over rows
 	MinSamples     int
+	Baseline       *Baseline // nil: an aggregate
 }
 
 // Window says which samples count for an event.

@@ -56,11 +56,19 @@ func (r *Rule) yaml(b *strings.Builder, source string) {
 		fmt.Fprintf(b, "  where: %s\n", quoted(r.Where))
 	}
 	fmt.Fprintf(b, "  group_by: [%s]\n", strings.Join(r.GroupBy, ", "))
-	if len(r.Features) > 0 {
-		b.WriteString("  context:\n")
-	}
-	for i := range r.Features {
-		fmt.Fprintf(b, "    %s: {%s}\n", r.Features[i].Name, r.Features[i].yaml())
+	for _, block := range []string{"context", "baseline"} {
+		begun := false
+		for i := range r.Features {
+			f := &r.Features[i]
+			if (f.Baseline != nil) != (block == "baseline") {
+				continue
+			}
+			if !begun {
+				begun = true
+				fmt.Fprintf(b, "  %s:\n", block)
+			}
+			fmt.Fprintf(b, "    %s: {%s}\n", f.Name, f.yaml())
+		}
 	}
 	fmt.Fprintf(b, "  condition: %s\n", quoted(r.Condition))
 	if len(r.Exceptions) > 0 {
@@ -83,6 +91,9 @@ func (r *Rule) yaml(b *strings.Builder, source string) {
 }
 
 func (f *Feature) yaml() string {
+	if f.Baseline != nil {
+		return f.Baseline.yaml(f)
+	}
 	parts := []string{"agg: " + f.Agg}
 	if len(f.By) > 0 {
 		parts = append(parts, "by: ["+strings.Join(f.By, ", ")+"]")
