@@ -80,6 +80,16 @@ func (k *Keyspace) Blob(dst []byte, h Handle) []byte {
 	return append(dst, b[:le.Uint32(b[headerSize+4*len(l.parts):])]...)
 }
 
+// Empty appends the blob of a context of a key that has none, in which nothing is, but which has seen the log up to a position.
+func (k *Keyspace) Empty(dst, key []byte, p event.Position) []byte {
+	h := k.Create(Hash(key), key)
+	x := k.View(h)
+	x.Advance(p, event.NoTime)
+	dst = k.Blob(dst, h)
+	k.remove(h)
+	return dst
+}
+
 // blobBlock checks a blob's shape and returns its block, the number of its parts and where the key starts.
 func blobBlock(blob []byte) (b []byte, parts, key int, err error) {
 	if len(blob) < blobHeader+headerSize+4 {
@@ -125,7 +135,18 @@ func BlobPosition(blob []byte) (event.Position, error) {
 	return event.Position{Offset: event.Offset(le.Uint64(b)), Step: le.Uint32(b[16:])}, nil
 }
 
-// Load brings a blob's context into memory, clean; its key, with that hash, must not have one there. A blob of another layout is
+// deadline is that of a block of the layout.
+func (d *description) deadline(b []byte) event.Time {
+	least := event.Never
+	for i := range d.parts {
+		if p := &d.parts[i]; p.kind == partTimers {
+			least = min(least, timersDeadline(b[p.at:]))
+		}
+	}
+	return least
+}
+
+// Load brings a blob's context into memory, clean unless it has another deadline than the blob, with which it is found; its key, with that hash, must not have one there. A blob of another layout is
 // converted: parts are found by kind and identity, those that are new start empty.
 func (k *Keyspace) Load(hash uint64, blob []byte) (Handle, error) {
 	b, parts, key, err := blobBlock(blob)
@@ -151,6 +172,9 @@ func (k *Keyspace) Load(hash uint64, blob []byte) (Handle, error) {
 	}
 	h := k.convert(hash, b, d)
 	k.Wait(h)
+	if d.deadline(b) != k.Deadline(h) {
+		k.markDirty(h)
+	}
 	return h, nil
 }
 

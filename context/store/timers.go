@@ -122,7 +122,10 @@ func (t *Timers) Set(x *Ctx, all []Timer) {
 
 // Deadline returns the least deadline of the timers; event.Never: none waits.
 func (t *Timers) Deadline(x *Ctx) event.Time {
-	head := t.slot.head(x)
+	return timersDeadline(t.slot.head(x))
+}
+
+func timersDeadline(head []byte) event.Time {
 	if le.Uint32(head) == 0 {
 		return event.Never
 	}

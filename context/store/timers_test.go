@@ -177,3 +177,50 @@ func TestTimersAreConverted(t *testing.T) {
 		t.Error("the row is gone")
 	}
 }
+
+// A context is found by the deadline that it was stored with: one whose deadline is another under a new layout has to be stored anew.
+func TestAnotherDeadlineMakesDirty(t *testing.T) {
+	for _, c := range []struct {
+		gone, kept []Timer
+		dirty      bool
+	}{
+		{[]Timer{{Deadline: 5}}, []Timer{{Deadline: 7}}, true},
+		{[]Timer{{Deadline: 9}}, []Timer{{Deadline: 7}}, false},
+		{[]Timer{{Deadline: 5}}, nil, true},
+		{nil, []Timer{{Deadline: 7}}, false},
+		{nil, nil, false},
+	} {
+		old, x := oneKey(t, Specs{Timers: []TimersSpec{{Identity: 1}, {Identity: 2}}})
+		old.Timers(0).Set(x, c.gone)
+		old.Timers(1).Set(x, c.kept)
+		k := New(newTestLayout(t, Specs{Timers: []TimersSpec{{Identity: 2}, {Identity: 3}}}), Options{})
+		if err := k.RememberLayout(old.Describe()); err != nil {
+			t.Fatal(err)
+		}
+		h, err := k.Load(1, x.keys.Blob(nil, x.Handle()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.Deadline(h) != least(c.kept) || k.IsDirty(h) != c.dirty {
+			t.Errorf("%+v goes, %+v stays: due at %d, dirty: %v", c.gone, c.kept, k.Deadline(h), k.IsDirty(h))
+		}
+	}
+}
+
+// An empty context with a position is loaded like any other, and leaves nothing behind in the keyspace that has made it.
+func TestEmpty(t *testing.T) {
+	k := New(newTestLayout(t, Specs{Timers: []TimersSpec{{Identity: 1}}}), Options{})
+	at := event.Position{Offset: 7, Step: 2}
+	blob := k.Empty([]byte("before"), []byte("k"), at)[6:]
+	if k.Len() != 0 || k.DirtyLen() != 0 {
+		t.Errorf("%d contexts, %d of them dirty", k.Len(), k.DirtyLen())
+	}
+	h, err := k.Load(Hash([]byte("k")), blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := k.View(h)
+	if string(x.Key()) != "k" || x.Position() != at || x.Newest() != event.NoTime || k.IsDirty(h) || k.Deadline(h) != event.Never {
+		t.Errorf("key %q at %s, newest %d", x.Key(), x.Position(), x.Newest())
+	}
+}
