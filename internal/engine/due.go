@@ -14,9 +14,6 @@ import (
 	"insolite/rules"
 )
 
-// timersStep is after how many timers a task may pause, so that what comes of those that are due at once does not grow without bounds.
-const timersStep = 1024
-
 // lookahead is how far beyond what is due contexts are asked for, so that a steady stream of timers asks seldom.
 const lookahead = time.Second
 
@@ -148,10 +145,8 @@ func (e *Engine) fire() error {
 		if e.replay && e.position == e.limit.at && at >= e.limit.fired {
 			return nil
 		}
-		if n >= timersStep {
-			if n = 0; e.options.Pausing && !e.replay && !e.history {
-				return nil
-			}
+		if e.options.Pause > 0 && n >= e.options.Pause && !e.replay && !e.history {
+			return nil
 		}
 		n += e.fireAt(at)
 		e.fired = at + 1

@@ -26,7 +26,7 @@ type Options struct {
 	FrameBytes int                      // how large a frame gets, before it is compressed; 0: FrameBytesMax
 	Load       Load                     // nil: contexts that are not in memory do not exist
 	Due        Due                      // nil: nothing waits in contexts that are not in memory
-	Pausing    bool                     // Step may return before the end of its batch, when many timers are due at once: see Engine.Firing
+	Pause      int                      // timers that are due at once after which Step may return before the end of its batch: see Engine.Firing. 0: it never does
 	Rows       bool                     // alerts tell their rows
 }
 
