@@ -72,7 +72,7 @@ func offsetsReset(r *rig) {
 	}{
 		{offset{0, ""}, "the committed offset 0 carries", "another program or a reset of offsets uses this consumer group, keep it away"},
 		{early, "is ahead of the committed offset", "restore the consumer group's offsets"},
-		{offset{late.next, strings.Replace(late.metadata, "insolite 1", "insolite 2", 1)}, "newer version", "run the newer version"},
+		{offset{late.next, strings.Replace(late.metadata, "insolite 1", "insolite 3", 1)}, "newer version", "run the newer version"},
 		{offset{late.next + 5, ""}, "carries", "keep it away"},
 		{offset{late.next, "a note"}, "carries", "keep it away"},
 	} {

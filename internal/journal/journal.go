@@ -34,9 +34,10 @@ const (
 	Bundle                  // from here on, the rules of Bundle are in force
 	Exclude                 // the record at Excluded is passed over
 	Engine                  // from here on, version Engine of the engine steps; up to here another one did
+	Tick                    // what waits for an instant before Time is due, though the input is silent
 )
 
-var kindNames = [...]string{"", "first", "bundle", "exclude", "engine"}
+var kindNames = [...]string{"", "first", "bundle", "exclude", "engine", "tick"}
 
 // String returns the kind's name.
 func (k Kind) String() string {
@@ -51,7 +52,7 @@ var ErrNewer = errors.New("written by a newer version of the program; run that v
 
 var errMalformed = errors.New("malformed journal entry")
 
-// Entry is one entry of a task's journal. Of From, Bundle, Excluded and Engine, those that the kind does not name are zero.
+// Entry is one entry of a task's journal. Of From, Bundle, Excluded, Engine and Time, those that the kind does not name are zero.
 type Entry struct {
 	Number   uint64
 	Kind     Kind
@@ -61,6 +62,7 @@ type Entry struct {
 	Of       int32          // of First: how many partitions the topic had then; 0: not known
 	Excluded event.Offset   // of Exclude
 	Engine   uint32         // of Engine
+	Time     event.Time     // of Tick
 }
 
 // Only what has changed is of the newer version, so that a program of the version before reads the rest.
@@ -100,6 +102,8 @@ func (e *Entry) Append(dst []byte) []byte {
 		return binary.BigEndian.AppendUint64(dst, uint64(e.Bundle))
 	case Engine:
 		return binary.BigEndian.AppendUint64(dst, uint64(e.Engine))
+	case Tick:
+		return binary.BigEndian.AppendUint64(dst, uint64(e.Time))
 	}
 	return binary.BigEndian.AppendUint64(dst, uint64(e.Excluded))
 }
@@ -118,7 +122,7 @@ func Parse(b []byte) (Entry, error) {
 		return Entry{}, errMalformed
 	}
 	e := Entry{Kind: Kind(b[1])}
-	if b[0] != entryVersion && b[0] != entryBefore || e.Kind < First || e.Kind > Engine {
+	if b[0] != entryVersion && b[0] != entryBefore || e.Kind < First || e.Kind > Tick {
 		return Entry{}, fmt.Errorf("journal entry of format %d, %s: %w", b[0], e.Kind, ErrNewer)
 	}
 	body := 8
@@ -150,6 +154,8 @@ func Parse(b []byte) (Entry, error) {
 			return Entry{}, errMalformed
 		}
 		e.Engine = uint32(value)
+	case Tick:
+		e.Time = event.Time(binary.BigEndian.Uint64(b[entryHead:]))
 	default:
 		e.Excluded = value
 	}
