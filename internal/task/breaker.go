@@ -111,15 +111,14 @@ func (b *breaker) wait(now time.Time, bundle event.Offset) time.Duration {
 	return 0
 }
 
-// decoded lets the breaker see what a batch gave, so many records and the dead letters from one on, and reports whether it opens.
-func (t *Task) decoded(records, letters int) (opens bool) {
-	r := decodings{records: records}
-	for i := range t.out.DeadLetters[letters:] {
-		if t.out.DeadLetters[letters+i].Stage == decode.Stage {
-			r.refused++
+// undecoded counts the records that could not be decoded among the dead letters from one on.
+func (t *Task) undecoded(from int) (n int) {
+	for i := range t.out.DeadLetters[from:] {
+		if t.out.DeadLetters[from+i].Stage == decode.Stage {
+			n++
 		}
 	}
-	return t.breaker.add(r, t.o.Now())
+	return n
 }
 
 // breaks opens the breaker and ends the life, so that the task stands where it has committed.

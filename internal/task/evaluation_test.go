@@ -48,8 +48,14 @@ func (s *simulation) evaluate() (*evaluation, error) {
 			return nil, err
 		}
 	}
+	for i := range x.entries { // behind the last record
+		if err := x.apply(&x.entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	x.e.Cut(&x.out)
 	x.watermark = x.e.Watermark()
-	return x, nil
+	return x, x.flush()
 }
 
 // step takes the evaluation through one record. Before the one at begins there is no output.
@@ -90,6 +96,8 @@ func (x *evaluation) apply(entry *journal.Entry) error {
 	switch entry.Kind {
 	case journal.Exclude:
 		x.excluded[entry.Excluded] = true
+	case journal.Tick:
+		return x.e.Tick(entry.Time, &x.out)
 	case journal.Bundle:
 		return x.activate(entry.Bundle)
 	}

@@ -49,6 +49,10 @@ sources:
 	ruleOwn    = "- {id: own, source: pay, group_by: [who], context: {n: {agg: count, window: 20s}}, condition: n >= 3, suppress: {for: 7s}}\n"
 	ruleKind   = "- {id: kind, source: pay, group_by: [kind], where: amount > 4, context: {n: {agg: count, window: 20s}}, condition: n >= 2}\n"
 
+	ruleQuiet = "- {id: quiet, source: pay, group_by: [shop], absence: {of: pay, within: 9s}}\n"
+	ruleLasts = "- {id: lasts, source: pay, group_by: [shop], context: {n: {agg: count, window: 20s}}, condition: n >= 3, for: 8s, keep_firing_for: 5s}\n"
+	ruleAlone = "- {id: alone, source: pay, group_by: [who], absence: {of: pay, where: amount > 6, within: 12s, arm: first}}\n"
+
 	ruleHops = "- {id: each-kind, source: pay, group_by: [kind], context: {s: {by: [shop], agg: count, window: 20s}, n: {agg: count, window: forever}}, condition: n >= 1}\n"
 	ruleFar  = "- {id: far, source: pay, group_by: [kind], context: {s: {by: [shop], agg: sum, field: amount, window: 12s}, n: {agg: count, window: 20s}}, condition: s > 15 and n >= 2, suppress: {for: 7s}}\n"
 
@@ -63,6 +67,7 @@ var flowLayouts = []layout{
 	{[]string{"pays", "pays"}, []string{byShop, byShop}, []string{ruleEach + ruleBusy + ruleOwn, ruleEach + ruleMore + ruleOwn}},
 	{[]string{"pays", "refunds"}, []string{byShop, byKind}, []string{ruleEach + ruleRefund + ruleKind, ruleEach + ruleRefund + ruleOwn, ruleEach + ruleKind}},
 	{[]string{"pays", "pays"}, []string{byShop, byShop, farKind}, []string{ruleEach + ruleHops + ruleOwn, ruleEach + ruleHops + ruleFar, ruleEach + ruleBusy}},
+	{[]string{"pays", "pays"}, []string{byShop, byShop}, []string{ruleEach + ruleQuiet + ruleAlone, ruleEach + ruleQuiet + ruleLasts, ruleEach + ruleLasts + ruleAlone}},
 	{[]string{"pays", "refunds"}, []string{byShop, farKind, farKind}, []string{ruleEach + ruleRefund + ruleHops, ruleEach + ruleHops + ruleFar}},
 }
 
@@ -195,7 +200,7 @@ var flowActions = func() (all []action) {
 		}
 		all = append(all, a)
 	}
-	return append(all, action{"mark", 90, func(s *simulation) error { return s.do(s.own, simSteps["mark"]) }},
+	return append(all, action{"tick", 30, tickOn}, action{"mark", 90, func(s *simulation) error { return s.do(s.own, simSteps["mark"]) }},
 		action{"silence", 6, func(s *simulation) error {
 			s.now = s.now.Add(time.Duration(1+s.script.IntN(40)) * time.Second)
 			return nil
@@ -232,7 +237,7 @@ func (f *flow) rest(all []*simulation) error {
 		still++
 		for _, s := range all {
 			before, was := s.end, s.committedTo()
-			for _, name := range []string{"poll", "boundary", "mark"} {
+			for _, name := range []string{"poll", "boundary", "mark", "tick", "boundary"} {
 				f.now = f.now.Add(200 * time.Millisecond)
 				if err := s.do(s.own, simSteps[name]); err != nil {
 					f.failed = s

@@ -142,7 +142,7 @@ func TestFlowsGiveTheSameAlerts(t *testing.T) {
 			t.Parallel()
 			seen := all(t, testsize.Of(80, 6500), schedule{steps: flowLength, eager: eager}, simulateFlows(flowSets(t)))
 			need(t, seen, "commit failed", "reply lost", "crash", "takeover", "zombie", "new rules", "store goes back",
-				"frames of history", "an idle source", "a late row", "rules by a frame", "an upstream that left", "a shortened log", "alerts of stages", "alerts behind two stages", "a frame that ends within another")
+				"frames of history", "an idle source", "a late row", "rules by a frame", "an upstream that left", "a shortened log", "alerts of stages", "alerts behind two stages", "a frame that ends within another", "ticked", "a stage ticked")
 			if eager {
 				need(t, seen, "repeated rows")
 			} else {

@@ -39,6 +39,11 @@ func (s *simulation) mutate(t *Task) error {
 		err := t.sweepAll(context.Background(), s.now.Add(time.Hour))
 		t.committed = before
 		return err
+	case "tick before its entry":
+		if at := t.silentUntil(); !t.inHistory() && t.engine.Next() < at && t.isIdle(context.Background()) {
+			t.cycle.output = true
+			return t.engine.Tick(at, &t.out)
+		}
 	case "rules before their entry":
 		return s.switchAtOnce(t)
 	case "warm too early":

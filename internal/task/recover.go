@@ -231,7 +231,7 @@ func (t *Task) fromNothing(ctx context.Context, x *committed, entries []journal.
 	}
 	y.Y.Offset = min(max(y.Y.Offset, t.facts.Earliest), x.position.Offset)
 	y.Bundle, y.Journal = x.Bundle, x.Journal
-	x.position.Step, x.Watermark = 0, event.NoTime // what is rebuilt applies no entries, and need not come to the same watermark
+	x.position.Step, x.Watermark, x.Firing = 0, event.NoTime, false // what is rebuilt applies no entries, and need not come to the same watermark
 	t.log.Warn("the checkpoint is missing: rebuild it from the log, outside the promise of exactly-once", "from", y.Y.String(), "to", x.position.String())
 	return y, nil
 }
@@ -293,7 +293,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 	if err != nil {
 		return fmt.Errorf("load the rules of bundle %d: %w", y.Bundle, err)
 	}
-	e, err := engine.New(plan, engine.Options{Partition: t.o.Partition, Since: y.Since, Load: t.load, Bundle: y.Bundle, Partitions: t.facts.Partitions, Targets: t.o.Bundles.Targets, FrameBytes: t.frameBytes})
+	e, err := engine.New(plan, engine.Options{Partition: t.o.Partition, Since: y.Since, Load: t.load, Due: t.lookUp, Pause: t.pauseAfter, Bundle: y.Bundle, Partitions: t.facts.Partitions, Targets: t.o.Bundles.Targets, FrameBytes: t.frameBytes})
 	if err != nil {
 		return err
 	}
@@ -314,7 +314,7 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 	}
 	t.engine, t.bundle, t.applied = e, y.Bundle, y.Journal
 	t.newWarm(len(layouts) == 0) // the first context is written after its layout
-	t.last = last{y.Last, y.Fingerprint}
+	t.last = last{y.Last, y.Fingerprint, event.NoTime}
 	t.begins = 0
 	if len(entries) > 0 && entries[0].Kind == journal.First {
 		t.begins = entries[0].At.Offset
@@ -334,6 +334,8 @@ func (t *Task) restore(ctx context.Context, y *checkpoint.Meta, entries []journa
 // replay steps what lies between the checkpoint and the commit, without output. The batch that reaches the commit goes on live.
 func (t *Task) replay(ctx context.Context, x committed, y *checkpoint.Meta) error {
 	t.committed, t.swept, t.target = x.position, x.Swept, x
+	t.firing = x.Firing
+	t.limit()
 	t.lag = lag{event.NoTime, event.NoTime, event.NoTime}
 	t.trimmed = trimmed{t.o.Now(), y.Last}
 	from := y.Y.Offset
@@ -386,6 +388,7 @@ func (t *Task) compare(ctx context.Context, y *checkpoint.Meta) error {
 		if len(b.Records) == 0 || b.Records[0].Offset != y.Last || fingerprint(&b.Records[0]) != y.Fingerprint {
 			return t.refuse(anew, "the record at %d, the last one before the checkpoint, is another one now: the log is not the one that was read", y.Last)
 		}
+		t.last.timestamp = b.Records[0].Timestamp
 		if err := t.advance(t.lifetime, b); err != nil {
 			return err
 		}

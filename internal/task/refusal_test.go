@@ -140,7 +140,7 @@ var refusals = []struct {
 		"but there is no committed offset", "offsets.retention.minutes", []func(*simulation, kafkaState){otherApp}, true},
 	{"foreign metadata", func(s *simulation, _, _ kafkaState) { s.metadata = "" },
 		`carries ""`, "another program or a reset of offsets", []func(*simulation, kafkaState){back}, false},
-	{"metadata of a newer version", func(s *simulation, _, _ kafkaState) { s.metadata = "insolite 2 step" },
+	{"metadata of a newer version", func(s *simulation, _, _ kafkaState) { s.metadata = "insolite 3 step" },
 		"newer version", "run the newer version", []func(*simulation, kafkaState){back}, false},
 	{"the topic was created anew", func(s *simulation, _, _ kafkaState) { s.topicID = [16]byte{2} },
 		"the topic was created anew", "another `app`", []func(*simulation, kafkaState){otherApp}, true},

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"insolite/context/checkpoint"
@@ -41,7 +42,7 @@ func (s *sweep) restart() { s.active = false }
 // sweepOn goes on with the sweep, or begins one when it is time, if the task stands at a commit: after a journal entry was applied it does
 // not, until the next one.
 func (t *Task) sweepOn(ctx context.Context) error {
-	if t.engine.Position() != t.committed {
+	if t.engine.Position() != t.committed || t.engine.Firing() {
 		return nil
 	}
 	if err := t.expire(ctx); err != nil {
@@ -65,7 +66,7 @@ func (t *Task) sweepOn(ctx context.Context) error {
 
 // sweepAll writes as much of a whole sweep as there is time for.
 func (t *Task) sweepAll(ctx context.Context, deadline time.Time) error {
-	if t.committed == t.sweep.flipped {
+	if t.committed == t.sweep.flipped || t.engine.Firing() {
 		return nil
 	}
 	t.beginSweep()
@@ -166,7 +167,7 @@ func (s *sweep) take(id checkpoint.KeyspaceID, contexts *store.Keyspace, h store
 	x := contexts.View(h)
 	from := len(s.blobs)
 	s.blobs = contexts.Blob(s.blobs, h)
-	s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: x.Key(), Position: x.Position(), Deadline: event.Never, Blob: s.blobs[from:]})
+	s.items = append(s.items, checkpoint.Item{Keyspace: id, Key: x.Key(), Position: x.Position(), Deadline: contexts.Deadline(h), Blob: s.blobs[from:]})
 }
 
 // write writes the items of the sweep.
@@ -214,7 +215,8 @@ func (t *Task) expire(ctx context.Context) error {
 	return nil
 }
 
-// load looks up contexts that are not in memory. Those that have expired there equal empty ones, so that they need not be found again.
+// load looks up contexts that are not in memory. Those that have expired there equal empty ones; in a replay they are found, since they have seen
+// more of the log than the task: an event may not begin to wait anew for what was over when the context expired.
 func (t *Task) load(k *rules.Keyspace, keys, blobs [][]byte) error {
 	id := checkpoint.KeyspaceIDOf(k.Name)
 	if t.warm.whole[id] {
@@ -222,12 +224,22 @@ func (t *Task) load(k *rules.Keyspace, keys, blobs [][]byte) error {
 	}
 	t.loaded = t.loaded[:0]
 	return t.store.Load(t.lifetime, id, keys, func(i int, c checkpoint.Context) error {
-		if len(c.Blob) == 0 {
-			return nil // expired
-		}
 		from := len(t.loaded)
-		t.loaded = append(t.loaded, c.Blob...)
+		switch {
+		case len(c.Blob) > 0:
+			t.loaded = append(t.loaded, c.Blob...)
+		case t.live:
+			return nil
+		default:
+			t.loaded = t.contexts(k).Empty(t.loaded, c.Key, c.Position)
+		}
 		blobs[i] = t.loaded[from:len(t.loaded):len(t.loaded)]
 		return nil
 	})
+}
+
+// contexts are those of a keyspace of the rules in force that are in memory.
+func (t *Task) contexts(k *rules.Keyspace) *store.Keyspace {
+	all := t.engine.Keyspaces()
+	return all[slices.IndexFunc(all, func(a engine.Keyspace) bool { return a.Plan == k })].Contexts
 }

@@ -27,6 +27,7 @@ type Task struct {
 	source []byte // as its alerts name it: the application
 	log    *slog.Logger
 
+	pauseAfter int                // timers that are due at once after which a commit may come
 	shareMin   int                // contexts that a sweep writes after one commit, at least
 	writer     uint64             // of notes
 	frameBytes int                // see engine.Options; in tests only: else 0
@@ -45,6 +46,7 @@ type Task struct {
 	swept      bool         // a checkpoint has been completed
 	unusable   unusable
 	committed  event.Position
+	firing     bool         // committed lies amid timers that are due
 	target     committed    // what the replay leads to
 	live       bool         // the replay is over
 	begins     event.Offset // where the output does: what lies before is history
@@ -58,6 +60,7 @@ type Task struct {
 	sentFrames int // of out.Frames
 	routes     routes
 	trimmed    trimmed
+	ticked     time.Time // when a tick was decided on last
 	cycle      cycle
 	sweep      sweep
 	layouts    map[uint64]bool // that the store has
@@ -84,11 +87,12 @@ type cycle struct {
 type last struct {
 	offset      event.Offset // -1: none
 	fingerprint uint64
+	timestamp   event.Time // NoTime: not known
 }
 
 // New returns a task. Run makes it live.
 func New(o Options) *Task {
-	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin, looks: make(chan look, 1),
+	t := &Task{o: o, id: checkpoint.TaskID{App: o.App, Topic: o.Topic, Partition: o.Partition}, shareMin: sweepContextsMin, pauseAfter: pauseAfter, looks: make(chan look, 1),
 		writer: rand.Uint64() | 1, killer: crash.Killer(), breaker: breaker{window: o.Breaker}}
 	t.name, t.source = t.id.String(), []byte("/"+o.App)
 	t.log = o.Logger.With("topic", o.Topic, "partition", int(o.Partition))
@@ -147,7 +151,7 @@ func (t *Task) life(ctx context.Context) (err error) {
 	lifetime, die := context.WithCancel(context.WithoutCancel(ctx))
 	defer die()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, die) })()
-	t.asked, t.lifetime, t.last = ctx, lifetime, last{offset: -1}
+	t.asked, t.lifetime, t.last = ctx, lifetime, last{offset: -1, timestamp: event.NoTime}
 	defer func() {
 		if t.feed != nil {
 			t.feed.Close()

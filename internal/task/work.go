@@ -28,6 +28,9 @@ func (t *Task) work(ctx context.Context) error {
 		if err := t.mark(t.lifetime); err != nil {
 			return err
 		}
+		if err := t.tick(t.lifetime); err != nil && !errors.Is(err, errAsked) {
+			return err
+		}
 		if ctx.Err() != nil {
 			return t.stop(t.lifetime)
 		}
@@ -89,7 +92,7 @@ func (t *Task) poll(ctx context.Context, wait time.Duration) error {
 
 // boundary commits, and does what may be done between commits only: write contexts, activate rules.
 func (t *Task) boundary(ctx context.Context) error {
-	if newest := t.o.Bundles.Newest(); !t.stage() && newest > t.bundle && len(t.pending) == 0 && t.usable(ctx, newest) {
+	if newest := t.o.Bundles.Newest(); !t.stage() && !t.engine.Firing() && newest > t.bundle && len(t.pending) == 0 && t.usable(ctx, newest) {
 		if err := t.journal(ctx, journal.Entry{Kind: journal.Bundle, Bundle: newest}); err != nil {
 			return err
 		}
@@ -132,6 +135,11 @@ func (t *Task) advance(ctx context.Context, b *ingest.Batch) error {
 	for {
 		if err := t.reached(); err != nil {
 			return err
+		}
+		if t.live && t.engine.Firing() { // the replay has ended amid timers that are due
+			if _, err := t.resume(len(t.out.DeadLetters), nil); err != nil {
+				return err
+			}
 		}
 		if done, err := t.applyNext(ctx); err != nil {
 			return err
@@ -245,8 +253,9 @@ func (t *Task) run(b *ingest.Batch) error {
 	case t.inHistory():
 		err = t.history(b)
 	default:
-		letters := len(t.out.DeadLetters)
-		if err = t.engine.Step(b, &t.out); err == nil && t.decoded(len(b.Records), letters) {
+		letters, refused := len(t.out.DeadLetters), 0
+		refused, err = t.resume(letters, t.engine.Step(b, &t.out))
+		if err == nil && t.breaker.add(decodings{len(b.Records), refused}, t.o.Now()) {
 			return t.breaks()
 		}
 	}
@@ -254,10 +263,11 @@ func (t *Task) run(b *ingest.Batch) error {
 		return fmt.Errorf("step: %w", err)
 	}
 	if n := len(b.Records); n > 0 {
-		if t.live && t.sends() {
-			t.cycle.output, t.routes.moved = true, t.o.Now() // rows may wait for the commit
+		if t.live {
+			t.routes.moved = t.o.Now()
+			t.cycle.output = t.cycle.output || t.sends() // rows may wait for the commit
 		}
-		t.last = last{b.Records[n-1].Offset, fingerprint(&b.Records[n-1])}
+		t.last = last{b.Records[n-1].Offset, fingerprint(&b.Records[n-1]), b.Records[n-1].Timestamp}
 		t.lag.stepped(b.Records)
 	}
 	return nil
@@ -283,6 +293,10 @@ func (t *Task) applyNext(ctx context.Context) (bool, error) {
 	if entry.At.Before(position) {
 		return false, t.refuse("restore the journal topic", "journal entry %d stands at %v, but the task is at %v already", entry.Number, entry.At, position)
 	}
+	t.pending = t.pending[1:]
+	if entry.Kind == journal.Tick {
+		return true, t.applyTick(&entry)
+	}
 	switch entry.Kind {
 	case journal.Bundle:
 		if err := t.activate(ctx, entry.Bundle); err != nil {
@@ -294,10 +308,16 @@ func (t *Task) applyNext(ctx context.Context) (bool, error) {
 	default:
 		return false, t.refuse("restore the journal topic", "journal entry %d begins the task anew", entry.Number)
 	}
+	t.passed(&entry)
+	return true, nil
+}
+
+// passed notes that the task stands behind a journal entry.
+func (t *Task) passed(entry *journal.Entry) {
+	position := t.engine.Position()
 	position.Step++
 	t.engine.Restore(position, t.engine.Watermark())
-	t.pending, t.applied = t.pending[1:], entry.Number
-	return true, nil
+	t.applied = entry.Number
 }
 
 // activate puts another bundle in force.
@@ -313,6 +333,7 @@ func (t *Task) activate(ctx context.Context, number event.Offset) error {
 	t.left()
 	t.log.Info("rules activated", "bundle", number, "before", t.bundle, "position", t.engine.Position().String())
 	t.engine, t.bundle = next, number
+	t.limit()
 	t.rewarm()
 	crash.At(crash.Activated)
 	t.sweep.restart()
@@ -403,19 +424,22 @@ func (t *Task) untilCommit() time.Duration {
 func (t *Task) commit(ctx context.Context) error {
 	position := t.engine.Position()
 	t.cycle.last = t.o.Now()
-	if position == t.committed && !t.cycle.output {
+	if position == t.committed && !t.cycle.output && t.firing == t.engine.Firing() {
 		return nil
 	}
 	if err := t.sendRows(ctx); err != nil {
 		return err
 	}
 	c := journal.Commit{Step: position.Step, Bundle: t.bundle, Journal: t.written, Watermark: t.engine.Watermark(), Engine: t.o.Engine, Swept: t.swept}
+	if c.Firing = t.engine.Firing(); c.Firing {
+		c.Fired = t.engine.Fired()
+	}
 	if err := t.produce(ctx, position.Offset, &c); err != nil {
 		return fmt.Errorf("commit %v: %w", position, err)
 	}
 	crash.At(crash.Committed)
 	t.lag.oldest = event.NoTime
-	t.committed = position
+	t.committed, t.firing = position, c.Firing
 	t.cycle.output = false
 	t.out.Reset()
 	t.sent, t.sentDead, t.sentFrames = 0, 0, 0

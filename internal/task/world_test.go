@@ -126,13 +126,15 @@ var simRules = []string{`
 - {id: all, source: pay, group_by: [who], context: {a: {agg: count, window: forever}}, condition: a % 5 == 0, suppress: {for: 3s}}
 `}
 
-func simPlans(t testing.TB) []*rules.Plan {
+func simPlans(t testing.TB) []*rules.Plan { return simPlansOf(t, simRules) }
+
+func simPlansOf(t testing.TB, texts []string) []*rules.Plan {
 	c, list := config.Load("insolite.yaml", config.Options{ReadFile: func(string) ([]byte, error) { return []byte(simSource), nil }, Env: func(string) (string, bool) { return "", false }})
 	if c == nil {
 		t.Fatal(list.Err())
 	}
 	var plans []*rules.Plan
-	for _, text := range simRules {
+	for _, text := range texts {
 		set, list := rules.Load([]rules.File{{Path: "rules.yaml", Data: []byte("version: 1\nrules:" + text)}}, c.Sources, nil, rules.Options{})
 		if set == nil {
 			t.Fatal(list.Err())
@@ -209,6 +211,9 @@ func (p *port) Committed(context.Context) (event.Offset, string, bool, error) {
 	if p.w.chance("no offset", 0.02) {
 		return 0, "", false, errFault
 	}
+	if c, err := journal.ParseCommit(p.w.metadata); err == nil && c.Firing {
+		p.w.seen["recovered amid timers"] = true
+	}
 	return p.w.x, p.w.metadata, p.w.found, nil
 }
 
@@ -216,7 +221,13 @@ func (p *port) Journal(context.Context) ([]journal.Entry, error) {
 	if err := p.w.newer["Journal"]; err != nil {
 		return nil, err
 	}
-	return slices.Clone(p.w.journal), nil
+	entries := slices.Clone(p.w.journal)
+	for i := range entries {
+		if p.w.mutation == "ticks are not replayed" && entries[i].Kind == journal.Tick {
+			entries[i].Time = event.NoTime
+		}
+	}
+	return entries, nil
 }
 
 func (p *port) Init(context.Context) error {
@@ -282,6 +293,15 @@ func (p *port) Commit(_ context.Context, next event.Offset, metadata string) err
 		}
 		c.Step = 0
 		metadata = c.Text()
+	}
+	if c, err := journal.ParseCommit(metadata); err != nil {
+		return err
+	} else if c.Firing {
+		p.w.seen["committed amid timers"] = true
+		if p.w.mutation == "fired is forgotten" {
+			c.Firing, c.Fired = false, 0
+			metadata = c.Text()
+		}
 	}
 	p.w.x, p.w.metadata, p.w.found = next, metadata, true
 	p.w.output = append(p.w.output, p.pending...)
@@ -396,7 +416,7 @@ func (w *world) instance() *Task {
 		Memory: w.memory, CommitInterval: time.Millisecond, CheckpointInterval: time.Millisecond, Start: w.start, Eager: w.eager, Now: func() time.Time { return w.now }, Engine: 1,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
-	w.store.present, t.shareMin, t.frameBytes, p.task = t, 1, w.frameBytes, t
+	w.store.present, t.shareMin, t.pauseAfter, t.frameBytes, p.task = t, 1, 1, w.frameBytes, t
 	t.killer = func(value []byte) {
 		if w.killer != nil && w.killer(value) {
 			w.deaths++
