@@ -118,7 +118,7 @@ func (e *Engine) passed() error {
 // part notes what was evicted since it was asked last: it is to be looked up when it is due.
 func (e *Engine) part() {
 	for _, s := range e.timed {
-		if p := s.keys.Parted(); e.options.Due != nil && p < s.place.Deadline {
+		if p := s.keys.Parted(); e.options.Due != nil && p != event.Never && p <= s.place.Deadline { // of equal deadlines its key may be below
 			s.place = Place{Deadline: p, Key: s.place.Key[:0]}
 		}
 		e.next = min(e.next, s.place.Deadline)
