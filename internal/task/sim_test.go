@@ -204,11 +204,17 @@ func (s *simulation) expected() ([]string, error) {
 const simLength = 700
 
 // simulate runs schedules of one task.
-func simulate(plans []*rules.Plan) func(schedule) outcome { return simulateActions(plans, simActions) }
+func simulate(plans []*rules.Plan) func(schedule) outcome {
+	return simulateWith(plans, simActions, nil)
+}
 
-func simulateActions(plans []*rules.Plan, actions []action) func(schedule) outcome {
+// simulateWith runs schedules of other actions and events.
+func simulateWith(plans []*rules.Plan, actions []action, value func(*world) string) func(schedule) outcome {
 	return func(c schedule) outcome {
 		s := &simulation{world: newWorld(plans, c.seed), sameRules: c.eager, actions: actions}
+		if value != nil {
+			s.value = func() string { return value(s.world) }
+		}
 		s.mutation, s.eager, s.off, s.evicts = c.mutation, c.eager, c.off, true
 		if s.script.IntN(3) == 0 {
 			s.start = Start{WarmUp: 10 * time.Second}

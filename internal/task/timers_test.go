@@ -60,11 +60,7 @@ func (w *world) manyKeys() string {
 }
 
 func simulateTimers(t testing.TB) func(schedule) outcome {
-	plans := simPlansOf(t, timerRules)
-	return func(c schedule) outcome {
-		run := simulateActions(plans, timerActions)
-		return run(c)
-	}
+	return simulateWith(simPlansOf(t, timerRules), timerActions, (*world).manyKeys)
 }
 
 // Each timer fires once, whatever dies when: those of contexts that are not in memory, those that ticks make due, those amid which a commit lies.
