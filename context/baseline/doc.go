@@ -28,6 +28,8 @@
 //
 //	h = clamp(z - z̄, -3, 3)     g += (h³ - 3h)/3/(n + 30), kept within ±1.5     z̄ += (z - z̄)/16
 //
+// where n, with a season, is the weight of what its noise was learned from, once it is.
+//
 // The step q is the least distance that there was between a sample and the one before it. No standard deviation is less, so that values in
 // steps (counts, a sensor that rounds) do not stand out by one of them. As long as all samples are equal, |L|/100 stands in for q.
 //

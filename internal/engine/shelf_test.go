@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"insolite/context/store"
 	"insolite/ingest"
@@ -289,6 +290,9 @@ func withGuest(j oracle.Job, random *rand.Rand) oracle.Job {
 	for i := range features {
 		f := &features[i]
 		f.Exact = false
+		if f.Baseline != nil {
+			f.Baseline = &oracle.Baseline{History: 20 * 24 * time.Hour}
+		}
 		for k := range r.Features { // another one of that key has its window
 			if x := &r.Features[(i+1+k)%len(features)]; x.Source == f.Source && slices.Equal(x.By, f.By) {
 				f.Window = x.Window
@@ -296,7 +300,7 @@ func withGuest(j oracle.Job, random *rand.Rand) oracle.Job {
 			}
 		}
 	}
-	name := strings.Join(append([]string{"f0"}, features[0].Fields[:min(1, len(features[0].Fields))]...), ".")
+	name := strings.Join(append([]string{"f0"}, features[0].Members()[:min(1, len(features[0].Members()))]...), ".")
 	r.ID, r.Exceptions, r.Features, r.Condition = guest, nil, features, oracle.Op("has", oracle.Ref(name))
 	j.Rules = append(slices.Clone(j.Rules), r)
 	return j
