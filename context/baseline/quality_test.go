@@ -46,7 +46,7 @@ func poisson(r *rand.Rand, mean float64) float64 {
 func beyond(t *testing.T, season Season, d draw, keys, from, to int) (three, four, expected4 float64) {
 	n := 0
 	for key := range keys {
-		r := rand.New(rand.NewPCG(uint64(key), 20261125))
+		r := rand.New(rand.NewPCG(uint64(key), 8675310))
 		s := newSensor(t, season)
 		for i := range to {
 			reading := s.show(d(r, s.next()))
@@ -106,7 +106,7 @@ func TestFalseAlertsWhileYoung(t *testing.T) {
 
 // p is how often a score is as high, at any score.
 func TestProbabilityIsWhatItSays(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 20261125))
+	r := rand.New(rand.NewPCG(7, 8675310))
 	s := newSensor(t, None)
 	var deciles [10]int
 	for i := range 40_000 {
