@@ -88,6 +88,7 @@ func (w *walk) die(p crash.Point, passage int, stop bool) {
 	r.start("run")
 	if stop {
 		r.logged("msg=live", before+rigPartitions, patience)
+		r.goesOn("live") // what is asked to stop on its way there does not stop in order
 		if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
 			r.t.Fatal(err)
 		}
