@@ -57,6 +57,7 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 	d.baselines()
 	d.newValue()
 	d.timers()
+	d.suppress()
 	return d
 }
 
@@ -193,7 +194,6 @@ func (d *draft) finish(sources []*event.Source) {
 		d.Condition = always(d.view)
 	}
 	d.exceptions(scope)
-	d.suppress()
 	d.alert(scope)
 	d.tests(sources)
 	m.Unsupported(unsupported...)
