@@ -183,9 +183,20 @@ func (c *Chain) rewind(s *source, records []ingest.Record, next event.Offset) {
 
 // settle puts alerts into the order of records, drops frames that are stepped, and lets time pass in the stages.
 func (c *Chain) settle(out *engine.Output, frames, alerts int) error {
-	slices.SortStableFunc(out.Alerts[alerts:], func(a, b engine.Alert) int { return cmp.Compare(a.After, b.After) })
+	err := c.follow(out)
+	slices.SortStableFunc(out.Alerts[alerts:], func(a, b engine.Alert) int {
+		if a.After != b.After || !a.Timer || !b.Timer {
+			return cmp.Compare(a.After, b.After)
+		}
+		return cmp.Compare(c.place(a.Rule.Plan), c.place(b.Rule.Plan)) // some stages come to a time later than others behind them
+	})
 	out.Frames = out.Frames[:frames]
-	return c.follow(out)
+	return err
+}
+
+// place returns where the stage of a plan stands; -1: it is none.
+func (c *Chain) place(p *rules.Plan) int {
+	return slices.IndexFunc(c.stages, func(s *stage) bool { return s.plan == p })
 }
 
 // take makes those of the frames that are for the stage its log, and returns how many.

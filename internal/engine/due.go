@@ -127,6 +127,7 @@ func (e *Engine) part() {
 
 // fire fires what has a deadline before e.until, in the order of deadlines, rules and keys, or some of it.
 func (e *Engine) fire() error {
+	e.part()
 	if !e.firing {
 		e.firing, e.fired = true, event.NoTime
 	}

@@ -92,11 +92,12 @@ func feed(t testing.TB, all []ingest.Record, size int, step func(*ingest.Batch) 
 
 // wire is what is compared of an alert's JSON.
 type wire struct {
-	Rule       struct{ ID string }
-	Key        json.RawMessage
-	Position   struct{ Offset int }
-	Suppressed int
-	Context    map[string]struct {
+	Rule               struct{ ID string }
+	Key                json.RawMessage
+	Position           struct{ Offset int }
+	Suppressed         int
+	State, Correlation string
+	Context            map[string]struct {
 		Value   json.RawMessage
 		Samples int
 	}
@@ -105,12 +106,17 @@ type wire struct {
 // told writes the engine's alerts, one a line, in the words of the evaluator.
 func told(t testing.TB, j oracle.Job, out *engine.Output) []string {
 	var all []string
+	first := map[string]string{} // alert, by correlation
 	for _, a := range out.Alerts {
 		var w wire
 		if err := json.Unmarshal(a.Value, &w); err != nil {
 			t.Fatalf("%v in %s", err, a.Value)
 		}
-		s := fmt.Sprintf("%d %s %s suppressed=%d", w.Position.Offset, w.Rule.ID, w.Key, w.Suppressed)
+		at := fmt.Sprintf("%d@%d", w.Position.Offset, a.At.Time())
+		if _, known := first[w.Correlation]; !known {
+			first[w.Correlation] = at
+		}
+		s := fmt.Sprintf("%d %s%s %s %s suppressed=%d", w.Position.Offset, w.State, joins(at, first[w.Correlation]), w.Rule.ID, w.Key, w.Suppressed)
 		each(j, w.Rule.ID, func(feature, member string) {
 			f := w.Context[feature]
 			v := f.Value
@@ -128,11 +134,21 @@ func told(t testing.TB, j oracle.Job, out *engine.Output) []string {
 	return all
 }
 
+// joins tells when an alert is, and, if it is not the first, to which it belongs.
+func joins(at, first string) string {
+	if at == first {
+		_, at, _ = strings.Cut(at, "@")
+		return " at " + at
+	}
+	return " at " + at + " of " + first
+}
+
 // found writes the evaluator's findings, one a line.
 func found(j oracle.Job, findings []oracle.Finding) []string {
 	var all []string
 	for _, f := range findings {
-		s := fmt.Sprintf("%d %s %s suppressed=%d", f.Offset, f.Rule, f.Key, f.Suppressed)
+		at, first := fmt.Sprintf("%d@%d", f.Offset, f.At), fmt.Sprintf("%d@%d", f.FirstOffset, f.FirstAt)
+		s := fmt.Sprintf("%d %s%s %s %s suppressed=%d", f.Offset, f.State, joins(at, first), f.Rule, f.Key, f.Suppressed)
 		each(j, f.Rule, func(feature, member string) {
 			name := strings.TrimSuffix(feature+"."+member, ".")
 			r := f.Features[name]
@@ -269,7 +285,8 @@ func report(t *testing.T, seed uint64, j oracle.Job, lines []string, difference 
 func TestComparisonNoticesOtherDefinitions(t *testing.T) {
 	for name, mutation := range map[string]oracle.Options{
 		"59 panes": {Panes: 59}, "a gap that is equal parts sessions": {SessionStrict: true}, "late at the watermark": {LateInclusive: true}, "Kleene swapped": {SwapKleene: true},
-		"by before the event": {ByBefore: true}, "the rule's where of another source": {WhereOfOthers: true},
+		"by before the event": {ByBefore: true}, "due at the watermark": {DueAtWatermark: true}, "an absence without its deadline": {WithinOpen: true},
+		"what comes later ends a wait": {LaterEnds: true}, "what came before ends no wait": {ForgetsEnds: true}, "a condition without its deadline": {ForOpen: true}, "the rule's where of another source": {WhereOfOthers: true},
 	} {
 		noticed := false
 		for seed := uint64(0); seed < 12 && !noticed; seed++ {
@@ -285,7 +302,7 @@ func TestComparisonNoticesOtherDefinitions(t *testing.T) {
 
 // What restarts must not lose is missed.
 func TestRestartsNoticeLosses(t *testing.T) {
-	for _, mutation := range []string{"watermark", "since", "journal", "a record"} {
+	for _, mutation := range []string{"watermark", "since", "journal", "a record", "deadlines", "limit"} {
 		noticed := false
 		for seed := uint64(0); seed < 60 && !noticed; seed++ {
 			j, lines := oracle.Random(seed)

@@ -28,9 +28,10 @@ type shelf struct {
 	all      []ingest.Record
 	engine   *engine.Engine
 	bundle   event.Offset
-	journal  []event.Position  // where the task of a topic activated its bundles
-	layouts  [][]byte          // that contexts were written by
-	blobs    map[string][]byte // by keyspace and key
+	journal  []entry               // of the task of a topic
+	layouts  [][]byte              // that contexts were written by
+	blobs    map[string][]byte     // by keyspace and key
+	due      map[string]event.Time // of the same: when something in them is
 	y        checkpointed
 	expired  []string
 	script   *rand.Rand // what the task does
@@ -39,6 +40,16 @@ type shelf struct {
 	loads    int
 	restarts int
 	removals int
+	pauses   int
+	dues     int
+	ticks    bool // there are some
+	marks    bool // stages are told of time beside rows; after a restart once more, so that their logs are others
+}
+
+// entry is where the task of a topic has activated its next bundle, or let time pass up to an instant for what waits.
+type entry struct {
+	at   event.Position
+	tick event.Time // event.NoTime: a bundle
 }
 
 // checkpointed is what a checkpoint says beside the contexts.
@@ -51,7 +62,7 @@ type checkpointed struct {
 }
 
 func newShelf(t *testing.T, plans []*rules.Plan, most int, script *rand.Rand) *shelf {
-	s := &shelf{t: t, plans: plans, most: most, calm: 1, blobs: map[string][]byte{}, y: checkpointed{watermark: event.NoTime}, script: script}
+	s := &shelf{t: t, plans: plans, most: most, calm: 1, blobs: map[string][]byte{}, due: map[string]event.Time{}, y: checkpointed{watermark: event.NoTime}, script: script}
 	s.start()
 	s.y.upstreams = slices.Clone(s.engine.Upstreams())
 	return s
@@ -59,7 +70,7 @@ func newShelf(t *testing.T, plans []*rules.Plan, most int, script *rand.Rand) *s
 
 // start makes the engine as of the checkpoint.
 func (s *shelf) start() {
-	e, err := engine.New(s.plan(s.y.bundle), engine.Options{Files: true, Since: s.y.since, Bundle: s.y.bundle, Load: func(k *rules.Keyspace, keys, blobs [][]byte) error {
+	e, err := engine.New(s.plan(s.y.bundle), engine.Options{Files: true, Since: s.y.since, Bundle: s.y.bundle, Due: s.lookUp, Pause: 3, Load: func(k *rules.Keyspace, keys, blobs [][]byte) error {
 		for i, key := range keys {
 			if blobs[i] = s.blobs[k.Name+"\x00"+string(key)]; blobs[i] != nil {
 				s.loads++
@@ -77,6 +88,33 @@ func (s *shelf) start() {
 	}
 	s.engine, s.bundle = e, s.y.bundle
 	s.remember()
+}
+
+// lookUp gives some of the stored contexts from a place on in which something is due.
+func (s *shelf) lookUp(k *rules.Keyspace, from engine.Place, before event.Time, each func(event.Time, []byte, []byte) error) (engine.Place, error) {
+	var all []engine.Place
+	for name, deadline := range s.due {
+		if space, key, _ := strings.Cut(name, "\x00"); space == k.Name {
+			if p := (engine.Place{Deadline: deadline, Key: []byte(key)}); comparePlaces(p, from) >= 0 {
+				all = append(all, p)
+			}
+		}
+	}
+	slices.SortFunc(all, comparePlaces)
+	for i, p := range all {
+		if i == 2 || p.Deadline >= before {
+			return p, nil
+		}
+		s.dues++
+		if err := each(p.Deadline, p.Key, s.blobs[k.Name+"\x00"+string(p.Key)]); err != nil {
+			return engine.Place{}, err
+		}
+	}
+	return engine.Place{Deadline: event.Never}, nil
+}
+
+func comparePlaces(a, b engine.Place) int {
+	return cmp.Or(cmp.Compare(a.Deadline, b.Deadline), bytes.Compare(a.Key, b.Key))
 }
 
 func (s *shelf) plan(bundle event.Offset) *rules.Plan { return s.plans[int(bundle)%len(s.plans)] }
@@ -107,10 +145,37 @@ func (s *shelf) activate(bundle event.Offset, out *engine.Output) {
 func (s *shelf) reload(out *engine.Output) {
 	at := s.engine.Position()
 	if out != nil {
-		s.journal = append(s.journal, at)
+		s.journal = append(s.journal, entry{at, event.NoTime})
 	}
 	s.activate(s.bundle+1, out)
 	s.engine.Restore(event.Position{Offset: at.Offset, Step: at.Step + 1}, s.engine.Watermark())
+}
+
+// tick lets time pass for what waits. Out is nil in a replay.
+func (s *shelf) tick(t event.Time, out *engine.Output) {
+	at := s.engine.Position()
+	if out != nil {
+		s.journal = append(s.journal, entry{at, t})
+	}
+	s.engine.Restore(event.Position{Offset: at.Offset, Step: at.Step + 1}, s.engine.Watermark())
+	if err := s.engine.Tick(t, out); err != nil {
+		s.t.Fatal(err)
+	}
+	s.resume(out)
+}
+
+// resume goes on behind pauses, in which anything may happen.
+func (s *shelf) resume(out *engine.Output) {
+	for out != nil && s.engine.Firing() {
+		s.pauses++
+		s.engine.Cut(out)
+		if s.mishaps != nil {
+			s.mishap()
+		}
+		if err := s.engine.Resume(out); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // from returns the log from an offset on.
@@ -143,16 +208,23 @@ func (s *shelf) step(out *engine.Output) {
 	if s.hop() > 0 {
 		rest = s.follow(rest, out)
 	}
-	if n := len(rest); n > 0 {
-		if err := s.engine.Step(&ingest.Batch{Records: rest, Next: rest[n-1].Offset + 1}, out); err != nil {
+	for n := len(rest); n > 0; n = len(rest) {
+		next := rest[n-1].Offset + 1
+		if err := s.engine.Step(&ingest.Batch{Records: rest, Next: next}, out); err != nil {
 			s.t.Fatal(err)
 		}
+		s.resume(out)
 		s.engine.Cut(out)
+		left := s.from(s.engine.Position().Offset) // a restart behind a pause has lost the rest of the batch
+		rest = left[:len(left)-len(s.from(next))]
 	}
 	if s.mishaps != nil {
 		s.mishap()
 	}
-	if s.script.IntN(4) == 0 {
+	if w := s.engine.Watermark(); s.ticks && w != event.NoTime && s.script.IntN(6) == 0 {
+		s.tick(w+event.Time(s.script.Int64N(int64(s.engine.Plan().Lateness)+1e12)), out)
+	}
+	if s.script.IntN(4) == 0 && s.marks {
 		s.engine.Mark(out, s.idles && s.script.IntN(2) == 0)
 	}
 	if s.script.IntN(8*s.calm) == 0 && s.hop() == 0 {
@@ -178,9 +250,13 @@ func (s *shelf) mishap() {
 // sweep writes every dirty context, and Y.
 func (s *shelf) sweep() {
 	s.write(1, 0)
+	if s.engine.Firing() {
+		return // a checkpoint is not among timers that are due at once
+	}
 	s.y = checkpointed{s.engine.Position(), s.engine.Watermark(), slices.Clone(s.engine.Upstreams()), s.bundle, maps.Clone(s.engine.Since())}
 	for _, key := range s.expired {
 		delete(s.blobs, key)
+		delete(s.due, key)
 	}
 	s.expired = nil
 }
@@ -206,6 +282,9 @@ func (s *shelf) put(k engine.Keyspace, h store.Handle) {
 	v := k.Contexts.View(h)
 	key := k.Plan.Name + "\x00" + string(v.Key())
 	s.blobs[key] = k.Contexts.Blob(nil, h)
+	if s.due[key] = k.Contexts.Deadline(h); s.due[key] == event.Never || s.mutation == "deadlines" {
+		delete(s.due, key)
+	}
 	s.expired = slices.DeleteFunc(s.expired, func(e string) bool { return e == key })
 	k.Contexts.MarkClean(h)
 }
@@ -223,7 +302,7 @@ func (s *shelf) expire() {
 
 // restart loses the memory, and comes back from the checkpoint.
 func (s *shelf) restart() {
-	at := s.engine.Position()
+	at, fired, paused := s.engine.Position(), s.engine.Fired(), s.engine.Firing()
 	if s.mutation == "since" {
 		s.y.since = nil
 	}
@@ -234,17 +313,25 @@ func (s *shelf) restart() {
 	}
 	s.engine.Restore(s.y.position, s.y.watermark)
 	s.engine.RestoreUpstreams(s.y.upstreams)
-	journal := slices.DeleteFunc(slices.Clone(s.journal), func(p event.Position) bool { return p.Before(s.y.position) })
+	s.engine.Limit(at, fired)
+	if s.mutation == "limit" {
+		s.engine.Limit(at, event.Never)
+	}
+	journal := slices.DeleteFunc(slices.Clone(s.journal), func(e entry) bool { return e.at.Before(s.y.position) })
 	for s.engine.Position().Before(at) {
 		now, to := s.engine.Position(), at.Offset
 		if len(journal) > 0 {
-			to = journal[0].Offset
+			to = journal[0].at.Offset
 		}
 		if now.Offset == to {
+			next := journal[0]
+			if journal = journal[1:]; next.tick != event.NoTime {
+				s.tick(next.tick, nil)
+				continue
+			}
 			if s.reload(nil); s.mutation == "journal" {
 				s.activate(s.bundle+1, nil) // other rules than those that were in force
 			}
-			journal = journal[1:]
 			continue
 		}
 		rest := s.from(now.Offset)
@@ -262,6 +349,9 @@ func (s *shelf) restart() {
 		if err := s.engine.Replay(&ingest.Batch{Records: rest, Next: next}); err != nil {
 			s.t.Fatal(err)
 		}
+	}
+	if s.mutation == "" && s.engine.Firing() != paused {
+		s.t.Fatalf("after replay timers are left: %v, there were: %v", s.engine.Firing(), paused)
 	}
 	if s.engine.Position() != at {
 		s.t.Fatalf("after replay the task is at %v, was at %v", s.engine.Position(), at)
@@ -306,11 +396,28 @@ func withGuest(j oracle.Job, random *rand.Rand) oracle.Job {
 	return j
 }
 
+// marks reports whether stages are told of time beside rows.
+func (f fate) marks() bool { return f.seed%2 == 1 }
+
 // fate is what becomes of the tasks of a job.
 type fate struct {
 	seed     uint64     // of what they do
 	mishaps  *rand.Rand // what happens to their contexts; nil: nothing
 	mutation string     // what restarts lose; empty: nothing
+	ticks    bool       // time passes for what waits while there are no events
+}
+
+// inOrder puts the alerts of a run into an order that does not depend on how rows came to stages: those by timers behind a stage stand at the end.
+func inOrder(all []engine.Alert, set *rules.Set) {
+	place := func(a *engine.Alert) int {
+		return slices.IndexFunc(set.Plans, func(p *rules.Plan) bool { return p.Topic == a.Rule.Plan.Topic })
+	}
+	slices.SortStableFunc(all, func(a, b engine.Alert) int {
+		if a.After != b.After || !a.Timer || !b.Timer {
+			return cmp.Compare(a.After, b.After)
+		}
+		return cmp.Compare(place(&a), place(&b))
+	})
 }
 
 // shelves runs the tasks of two sets between which bundles take turns, and returns them and all alerts in the order in which one process tells
@@ -321,7 +428,7 @@ func shelves(t *testing.T, j oracle.Job, sets [2]*rules.Set, lines []string, f f
 	all, logs := []*shelf{}, map[string]*shelf{}
 	for i, p := range sets[0].Plans {
 		s := newShelf(t, []*rules.Plan{p, sets[1].Plan(p.Topic)}, 60, rand.New(rand.NewPCG(f.seed, uint64(i)))) // its own: what stages are told differs
-		s.mishaps, s.mutation = f.mishaps, f.mutation
+		s.mishaps, s.mutation, s.ticks, s.marks = f.mishaps, f.mutation, f.ticks, f.marks()
 		if s.idles = !inStep; inStep {
 			s.calm = 12
 		} else if s.hop() > 0 {
@@ -357,6 +464,6 @@ func shelves(t *testing.T, j oracle.Job, sets [2]*rules.Set, lines []string, f f
 	for i := range told {
 		alerts = append(alerts, told[i].Alerts...)
 	}
-	slices.SortStableFunc(alerts, func(a, b engine.Alert) int { return cmp.Compare(a.Offset, b.Offset) })
+	inOrder(alerts, sets[0])
 	return all, alerts
 }

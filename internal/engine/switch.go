@@ -123,6 +123,7 @@ func (e *Engine) Switch(plan *rules.Plan, bundle event.Offset) (*Engine, error) 
 		return nil, err
 	}
 	next.Restore(e.position, e.watermark)
+	next.limit = e.limit
 	if next.stage != nil {
 		next.stage.follow(e.Upstreams())
 	}

@@ -19,17 +19,28 @@ type Options struct {
 	ByBefore      bool // a feature of another key is read before the event is absorbed there
 	WhereOfOthers bool // a rule's where is asked of the samples of another source, too
 
+	DueAtWatermark bool // a deadline has passed when the watermark is there, and not only behind it
+	WithinOpen     bool // an event at the deadline of an absence does not end the wait
+	LaterEnds      bool // an event behind the deadline ends the wait as long as it has not fired
+	ForgetsEnds    bool // an event begins a wait though what ends it has come before, with a later time
+	ForOpen        bool // a condition that does not hold at the deadline comes too late
+
 	probe func(r *Rule, names env) // sees every evaluation before the condition; for the generator
 	zones zones                    // of this evaluation
 }
 
 // Finding is one emitted alert.
 type Finding struct {
-	Rule       string
-	Offset     int                // the line of the event, from 0
-	Key        string             // the key as a JSON object in the order of group_by
-	Features   map[string]Reading // by name, or name.member of a feature with several fields
-	Suppressed int                // held back since the emitted one before, of the same rule, key and by
+	Rule   string
+	Offset int    // the line of the event, from 0; of an alert by timer, of the one that it carries
+	At     int64  // the time of the event, or the deadline
+	State  string // firing or resolved
+	// Of the first alert that this one belongs to: itself when it is firing.
+	FirstOffset int
+	FirstAt     int64
+	Key         string             // the key as a JSON object in the order of group_by
+	Features    map[string]Reading // by name, or name.member of a feature with several fields
+	Suppressed  int                // held back since the emitted one before, of the same rule, key and by
 }
 
 // Reading is what a feature showed for an event.
@@ -55,20 +66,20 @@ type Result struct {
 // Evaluate finds what the job's rules find in the log.
 func Evaluate(j Job, lines []string, o Options) Result {
 	o.zones = zones{}
-	e := &evaluation{job: &j, options: o, ids: map[string][]arrival{}, samples: map[string][]sample{}, emitted: map[string][]*memory{}, newest: map[string]int64{}, result: Result{Cells: Cells{}}}
+	e := &evaluation{job: &j, options: o, ids: map[string][]arrival{}, samples: map[string][]sample{}, emitted: map[string][]*memory{}, newest: map[string]int64{}, waiting: map[string]*waits{}, result: Result{Cells: Cells{}}}
 	e.tasks = j.tasks()
 	for i := range j.Rules {
 		e.ways = append(e.ways, j.way(&j.Rules[i]))
 	}
-	watermarks := map[string]int64{}
+	e.watermarks, e.upstreams = map[string]int64{}, j.upstreams(e.ways)
 	for _, t := range e.tasks {
 		if t.hop == 0 {
-			watermarks[t.topic] = math.MinInt64
+			e.watermarks[t.topic] = math.MinInt64
 		}
 	}
 	for offset, line := range lines {
 		source := j.sourceOf(line)
-		watermark, read := watermarks[source.Topic]
+		watermark, read := e.watermarks[source.Topic]
 		if !read {
 			continue
 		}
@@ -82,7 +93,6 @@ func Evaluate(j Job, lines []string, o Options) Result {
 			continue
 		}
 		e.step(r)
-		watermarks[source.Topic] = max(watermark, r.at-int64(j.lateness(source.Topic)))
 	}
 	return e.result
 }
@@ -112,7 +122,11 @@ type evaluation struct {
 	samples map[string][]sample  // by rule, feature and key: all that was ever absorbed, in log order
 	emitted map[string][]*memory // by rule and key: one for each value of suppress.by, the last used last
 	newest  map[string]int64     // by rule and key: the highest event time absorbed
-	result  Result
+
+	waiting    map[string]*waits // by rule and key
+	watermarks map[string]int64  // by topic of sources
+	upstreams  map[string]map[string]bool
+	result     Result
 }
 
 // step takes an event to each task in turn.
@@ -121,19 +135,39 @@ func (e *evaluation) step(r *row) {
 	for i := range readings {
 		readings[i] = map[string]Reading{}
 	}
-	for _, t := range e.tasks {
-		if t.hop == 0 && t.topic != r.source.Topic {
-			continue
-		}
-		accepted := map[string]bool{}
-		for _, space := range t.spaces {
-			accepted[space] = e.visit(place{t.hop, t.topic, space}, r, readings)
-		}
-		for i, way := range e.ways {
-			rule, end := &e.job.Rules[i], way[len(way)-1]
-			if end.topic == t.topic && accepted[end.space] && e.job.of(rule.Source) == r.source && rule.Where.holds(r.value, e.options) {
-				e.evaluate(rule, way, r, readings[i])
+	for _, stages := range []bool{false, true} {
+		for _, t := range e.tasks {
+			if t.hop > 0 == stages && (stages || t.topic == r.source.Topic) {
+				e.stepIn(t, r, readings)
 			}
+		}
+		e.watermarks[r.source.Topic] = max(e.watermarks[r.source.Topic], r.at-int64(e.job.lateness(r.source.Topic)))
+		for _, t := range e.tasks {
+			if t.hop > 0 == stages {
+				e.fire(t.topic)
+			}
+		}
+	}
+}
+
+// stepIn takes an event to a task.
+func (e *evaluation) stepIn(t *task, r *row, readings []map[string]Reading) {
+	accepted := map[string]bool{}
+	for _, space := range t.spaces {
+		accepted[space] = e.visit(place{t.hop, t.topic, space}, r, readings)
+	}
+	here := func(way []place) bool {
+		end := way[len(way)-1]
+		return end.topic == t.topic && accepted[end.space]
+	}
+	for i, way := range e.ways {
+		if rule := &e.job.Rules[i]; here(way) && e.endedBy(rule, r) {
+			e.cancel(e.waitsOf(rule, way, r), r.at)
+		}
+	}
+	for i, way := range e.ways {
+		if rule := &e.job.Rules[i]; here(way) && e.job.of(rule.Source) == r.source && rule.Where.holds(r.value, e.options) {
+			e.evaluate(rule, way, r, readings[i])
 		}
 	}
 }
@@ -154,6 +188,12 @@ func (e *evaluation) visit(at place, r *row, readings []map[string]Reading) bool
 		lent++
 		wanted = wanted || f.Where.holds(r.value, e.options)
 	})
+	for i, way := range e.ways {
+		if rule := &e.job.Rules[i]; way[len(way)-1] == at && slices.Contains(e.job.ends(rule), r.source) {
+			lent++
+			wanted = wanted || e.endedBy(rule, r)
+		}
+	}
 	key, keyed := keyOf(strings.Split(at.space, ","), r)
 	switch {
 	case ending+passing+lent == 0:
@@ -234,33 +274,67 @@ func (e *evaluation) evaluate(rule *Rule, way []place, r *row, readings map[stri
 	if !behind {
 		e.newest[rule.ID+"\x00"+key] = r.at
 	}
-	names := func(name string) Value {
-		if reading, found := readings[name]; found {
-			return reading.Value
+	m := moment{r, readings}
+	var w *waits
+	if rule.timed() {
+		w = e.waitsOf(rule, way, r)
+	}
+	if rule.Absence != nil {
+		e.arm(w, m)
+		return
+	}
+	if !e.verdict(rule, m) {
+		if w != nil {
+			e.failed(w, r.at)
 		}
-		return r.value(name)
-	}
-	if e.options.probe != nil {
-		e.options.probe(rule, names)
-	}
-	verdict := rule.Condition.eval(names, e.options)
-	if !verdict.Known() {
-		e.result.Unknown++
-	}
-	if verdict != boolean(true) {
 		return
 	}
-	if slices.ContainsFunc(rule.Exceptions, func(x Exception) bool { return x.Where.holds(r.value, e.options) }) {
-		e.result.Silenced++
-		return
+	var run *wait
+	if w != nil {
+		var now bool
+		if run, now = e.held(w, m); !now {
+			return
+		}
+		run.open, run.deadline = true, w.until(run)
 	}
 	held, ok := e.emit(rule, key, r)
 	if !ok {
 		e.result.HeldBack++
 		return
 	}
-	e.result.Findings = append(e.result.Findings, Finding{Rule: rule.ID, Offset: r.offset, Key: key, Features: readings, Suppressed: held})
+	f := Finding{Rule: rule.ID, Offset: r.offset, At: r.at, State: "firing", FirstOffset: r.offset, FirstAt: r.at, Key: key, Features: readings, Suppressed: held}
+	if run != nil {
+		run.told = &f
+	}
+	e.result.Findings = append(e.result.Findings, f)
 	e.result.Cells.count(e.job, rule, way, readings, behind)
+}
+
+// verdict tells whether the rule's condition holds, and no exception does.
+func (e *evaluation) verdict(rule *Rule, m moment) bool {
+	names := func(name string) Value {
+		if reading, found := m.readings[name]; found {
+			return reading.Value
+		}
+		return m.row.value(name)
+	}
+	if e.options.probe != nil {
+		e.options.probe(rule, names)
+	}
+	if rule.Condition != nil {
+		verdict := rule.Condition.eval(names, e.options)
+		if !verdict.Known() {
+			e.result.Unknown++
+		}
+		if verdict != boolean(true) {
+			return false
+		}
+	}
+	if slices.ContainsFunc(rule.Exceptions, func(x Exception) bool { return x.Where.holds(m.row.value, e.options) }) {
+		e.result.Silenced++
+		return false
+	}
+	return true
 }
 
 // keyOf returns the key as a JSON object, or false when a field is missing.

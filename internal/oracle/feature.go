@@ -30,11 +30,16 @@ func (e *evaluation) read(rule *Rule, f *Feature, key string, r *row, readings m
 			seen = e.samples[f.id(rule, key)]
 		}
 	}
+	e.show(rule, f, seen, r.at, readings)
+}
+
+// show writes the feature's value at an instant, of what it has absorbed.
+func (e *evaluation) show(rule *Rule, f *Feature, seen []sample, t int64, readings map[string]Reading) {
 	switch f.Agg {
 	case "first", "last", "delta", "time_since":
-		f.readKept(f.Window.kept(seen, r.at, e.options), r.at, readings)
+		f.readKept(f.Window.kept(seen, t, e.options), t, readings)
 	default:
-		whole := f.folded(seen, r.at, e.options)
+		whole := f.folded(seen, t, e.options)
 		f.put(readings, f.Name, whole.value(e.job.samplesOf(rule, f).kindOf(f.Field), e.options), whole.n)
 	}
 }

@@ -25,7 +25,9 @@ func Random(seed uint64) (Job, []string) {
 		j.Rules = append(j.Rules, g.rule(i))
 	}
 	lines = g.widen(&j, lines)
+	g.waiting(&j)
 	g.tune(&j, lines)
+	g.unconditional(&j)
 	return j, lines
 }
 

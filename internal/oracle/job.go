@@ -35,14 +35,17 @@ type Field struct {
 	Optional bool
 }
 
-// Rule is one rule with a bare condition.
+// Rule is one rule with a condition, or an absence.
 type Rule struct {
 	ID         string
 	Source     string // empty: Job.Source
 	Where      *Expr  // nil: every event
 	GroupBy    []string
 	Features   []Feature
-	Condition  *Expr
+	Absence    *Absence // nil: the condition is the trigger
+	Condition  *Expr    // nil: none, beside an absence
+	For        time.Duration
+	Keep       time.Duration // keep_firing_for
 	Exceptions []Exception
 	Suppress   *Suppress // nil: every finding is emitted
 }

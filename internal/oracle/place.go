@@ -25,7 +25,7 @@ type place struct {
 
 // way returns where the events of a rule come, one after the other: the keys of its features whose events are together in the source's own task,
 // the other ones by name, each behind a stage, and the rule's own last, which is behind a stage if one of the others is, or if the rule has suppress
-// beside features of other keys.
+// or waits, beside features of other keys.
 func (j *Job) way(r *Rule) []place {
 	var here, away []string
 	for i := range r.Features {
@@ -41,7 +41,7 @@ func (j *Job) way(r *Rule) []place {
 	slices.Sort(here)
 	slices.Sort(away)
 	others := slices.ContainsFunc(r.Features, func(f Feature) bool { return len(f.By) > 0 })
-	if own := spaceOf(r.GroupBy); len(away) == 0 && j.together(r, own) && (r.Suppress == nil || !others) {
+	if own := spaceOf(r.GroupBy); len(away) == 0 && j.together(r, own) && (r.Suppress == nil && !r.timed() || !others) {
 		here = append(here, own)
 	} else {
 		away = append(away, own)
@@ -84,6 +84,11 @@ func (j *Job) together(r *Rule, space string) bool {
 			return false
 		}
 	}
+	for _, other := range j.ends(r) {
+		if space == spaceOf(r.GroupBy) && (other.Topic != own.Topic || spaceOf(other.Key) != spaceOf(own.Key)) {
+			return false
+		}
+	}
 	fields := strings.Split(space, ",")
 	return len(own.Key) > 0 && !slices.ContainsFunc(own.Key, func(name string) bool { return !slices.Contains(fields, name) })
 }
@@ -115,6 +120,9 @@ func (j *Job) tasks() []*task {
 			if f := &r.Features[k]; f.Source != "" {
 				add(0, j.of(f.Source).Topic, "")
 			}
+		}
+		for _, s := range j.ends(r) {
+			add(0, s.Topic, "")
 		}
 		for _, p := range j.way(r) {
 			add(p.hop, p.topic, p.space)

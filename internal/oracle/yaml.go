@@ -70,7 +70,28 @@ func (r *Rule) yaml(b *strings.Builder, source string) {
 			fmt.Fprintf(b, "    %s: {%s}\n", f.Name, f.yaml())
 		}
 	}
-	fmt.Fprintf(b, "  condition: %s\n", quoted(r.Condition))
+	if a := r.Absence; a != nil {
+		fmt.Fprintf(b, "  absence: {of: %s, within: %s", a.Of, durationText(a.Within))
+		if a.Where != nil {
+			fmt.Fprintf(b, ", where: %s", quoted(a.Where))
+		}
+		if a.CancelOn != "" {
+			fmt.Fprintf(b, ", cancel_on: %s", a.CancelOn)
+		}
+		if a.First {
+			b.WriteString(", arm: first")
+		}
+		b.WriteString("}\n")
+	}
+	if r.Condition != nil {
+		fmt.Fprintf(b, "  condition: %s\n", quoted(r.Condition))
+	}
+	if r.For > 0 {
+		fmt.Fprintf(b, "  for: %s\n", durationText(r.For))
+	}
+	if r.Keep > 0 {
+		fmt.Fprintf(b, "  keep_firing_for: %s\n", durationText(r.Keep))
+	}
 	if len(r.Exceptions) > 0 {
 		b.WriteString("  exceptions:\n")
 	}
