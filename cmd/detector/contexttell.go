@@ -64,6 +64,9 @@ func tellContext(w io.Writer, p paint, c *app.Remembered) error {
 		for _, q := range r.CoolDowns {
 			fmt.Fprintln(w, "  "+quiet(&q))
 		}
+		for _, x := range r.Waits {
+			fmt.Fprintln(w, "  "+waits(x.Since, x.Until, x.Open))
+		}
 		if r.Values > 0 {
 			fmt.Fprintf(w, "  %s remembered, watched since %s\n", count(r.Values, "value"), r.Since)
 		}

@@ -186,6 +186,10 @@ func ended(x *ruleExplained) string {
 		return fmt.Sprintf("held back: the condition is true, but the rule is quiet until %s", x.SuppressedUntil)
 	case "fired":
 		return "fired"
+	case "waits":
+		return "waits: an alert comes when time has passed, or not at all"
+	case "open":
+		return "no alert: the condition holds, and one is open already"
 	case "panicked":
 		return "was off: the condition panicked on this event; its effect on features stands"
 	}

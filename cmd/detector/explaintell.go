@@ -68,6 +68,12 @@ func (r *ruleExplained) tell(w io.Writer, p paint) error {
 	if r.Trigger != "" {
 		fmt.Fprintf(w, "\n  %s\n  %s\n", p.bold("TRIGGER"), r.Trigger)
 	}
+	if len(r.Waits) > 0 {
+		fmt.Fprintf(w, "\n  %s\n", p.bold("WAITS"))
+		for _, x := range r.Waits {
+			fmt.Fprintln(w, "  "+waits(x.Since, x.Until, x.Open))
+		}
+	}
 	context := newGrid("CONTEXT", "VALUE", ">SAMPLES", "WHAT", "FROM", "TO")
 	for _, f := range r.Context {
 		samples := thousands(f.Samples)
@@ -90,6 +96,17 @@ func (r *ruleExplained) tell(w io.Writer, p paint) error {
 		}
 	}
 	return nil
+}
+
+// waits tells what waits for an instant.
+func waits(since, until string, open bool) string {
+	switch {
+	case open && until == "":
+		return "an alert is open since " + since + ", until the condition does not hold"
+	case open:
+		return "an alert is open since " + since + ", until " + until
+	}
+	return "waits since " + since + ", due at " + until
 }
 
 // tree is an expression with the value of every part.

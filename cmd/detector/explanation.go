@@ -38,14 +38,22 @@ type ruleExplained struct {
 	Key             map[string]any     `json:"key"`
 	Where           *nodeExplained     `json:"where,omitempty"`
 	Context         []featureExplained `json:"context"`
-	Trigger         string             `json:"trigger,omitempty"` // what new_value made of the event
+	Trigger         string             `json:"trigger,omitempty"` // what new_value or absence made of the event
 	Condition       *nodeExplained     `json:"condition,omitempty"`
 	Exception       string             `json:"exception,omitempty"`
 	Exceptions      []nodeExplained    `json:"exceptions,omitempty"`
 	Suppressed      int                `json:"suppressed"`
 	SuppressedUntil string             `json:"suppressed_until,omitempty"`
+	Waits           []waitExplained    `json:"waits,omitempty"` // behind the event
 
 	key []alerts.Named // in the rule's order
+}
+
+// waitExplained is what waits for an instant.
+type waitExplained struct {
+	Since string `json:"since"`
+	Until string `json:"until,omitempty"` // absent: until the condition does not hold
+	Open  bool   `json:"open"`            // an alert is open, and closes then; else it is due then
 }
 
 type featureExplained struct {
@@ -97,6 +105,13 @@ func newRuleExplained(x *backtest.Explained, r *engine.RuleExplanation) ruleExpl
 		Rule: r.Rule.ID, Title: r.Rule.Title, Outcome: r.Outcome.String(), Summary: x.Summaries[r.Rule.ID], Key: named(r.Key),
 		Where: newNode(r.Where), Context: []featureExplained{}, Trigger: r.Trigger, Condition: newNode(r.Condition), Exception: r.Exception,
 		Suppressed: r.Held, SuppressedUntil: instant(r.Until, offset), key: r.Key,
+	}
+	for _, x := range r.Waits {
+		to := waitExplained{Since: instant(x.Since, offset), Open: x.Open}
+		if x.Deadline != event.Never {
+			to.Until = instant(x.Deadline, offset)
+		}
+		e.Waits = append(e.Waits, to)
 	}
 	for i, f := range r.Features {
 		fe := featureExplained{

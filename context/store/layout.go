@@ -277,7 +277,7 @@ func (l *Layout) BytesPerKey(samples int) int {
 		case partEvidence:
 			n += min(max(samples, 1), 4) * ringEntry
 		case partTimers:
-			n += timerFixed + 64 // one waits, and carries a few fields
+			n += TimerBytes - 4 - timersHead
 		case partNewValue:
 			n += min(max(samples, 1), ValuesMax) * valueEntry
 		case partSequence:

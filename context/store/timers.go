@@ -43,6 +43,9 @@ const (
 	timerFixed = 88
 )
 
+// TimerBytes estimates what a rule that waits takes of a key: one timer waits, and carries a few fields.
+const TimerBytes = 4 + timersHead + timerFixed + 64
+
 // waiting is a part in which something may be due.
 type waiting interface {
 	Deadline(x *Ctx) event.Time // the least one; event.Never: nothing waits

@@ -49,6 +49,9 @@ func (p *Project) Costs() ([]RuleCost, error) {
 			keyspace *rules.Keyspace
 			index    int
 		}
+		if r.Timed() {
+			costs[i].Bytes += store.TimerBytes
+		}
 		counted := map[cell]bool{}
 		for _, f := range r.Features {
 			c := cell{f.Read.Stream.Keyspace, f.Read.Cell}

@@ -27,6 +27,7 @@ type RememberedRule struct {
 	Context   []RememberedFeature `json:"context"`
 	CoolDowns []RememberedQuiet   `json:"suppressions,omitempty"`
 	Evidence  []RememberedEvent   `json:"evidence,omitempty"`
+	Waits     []RememberedWait    `json:"waits,omitempty"`
 	Values    int                 `json:"values,omitempty"`        // that a rule with new_value remembers
 	Since     string              `json:"watched_since,omitempty"` // by a rule with new_value
 }
@@ -53,6 +54,13 @@ type RememberedQuiet struct {
 	Held  int    `json:"held"`            // findings since the last alert
 }
 
+// RememberedWait is what waits for an instant.
+type RememberedWait struct {
+	Since string `json:"since"`
+	Until string `json:"until,omitempty"` // absent: until the condition does not hold
+	Open  bool   `json:"open"`            // an alert is open, and closes then; else it is due then
+}
+
 // RememberedEvent is an event that the next alert may name.
 type RememberedEvent struct {
 	Topic     string          `json:"topic"`
@@ -75,6 +83,13 @@ func newRemembered(l *engine.Look) *Remembered {
 				q.By = fmt.Sprintf("%016x", c.By)
 			}
 			to.CoolDowns = append(to.CoolDowns, q)
+		}
+		for _, x := range from.Waits {
+			wait := RememberedWait{Since: instant(x.Since), Open: x.Open}
+			if x.Deadline != event.Never {
+				wait.Until = instant(x.Deadline)
+			}
+			to.Waits = append(to.Waits, wait)
 		}
 		to.Values, to.Since = from.Values, instant(from.Since)
 		for _, s := range from.Evidence {

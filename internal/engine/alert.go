@@ -183,6 +183,9 @@ func (e *Engine) members(dst []alerts.Named, r *rules.Read) []alerts.Named {
 
 // because returns what made the rule's condition true.
 func (e *Engine) because(dst []alerts.Operand, r *rule) []alerts.Operand {
+	if r.Absence != nil && r.Always() {
+		return dst
+	}
 	s := &e.scratch.alert
 	s.because = r.Condition.Because(e.row, s.because[:0])
 	for _, o := range s.because {

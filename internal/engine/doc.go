@@ -34,6 +34,26 @@
 // [Engine.Restore], [Engine.Replay] steps what was committed since; it gives no output, and skips in each context the events that the
 // context already holds. [Options.Load] brings in contexts that are not in memory.
 //
+// # Timers
+//
+// What waits fires behind the event with which the watermark has passed its deadline, before the next event, in the order of deadline, rule and
+// key. [Options.Due] finds stored contexts that are not in memory by the deadline that was stored beside them ([store.Keyspace.Deadline]). A task without
+// such rules pays nothing.
+//
+// Thousands may be due at once. With [Options.Pause], Step returns among them: [Engine.Firing] is true then, [Engine.Position] that of the event
+// behind which they are due, and [Engine.Fired] how far they have fired, by deadline. What came so far may be committed, contexts written and
+// evicted; then [Engine.Resume] goes on, and steps the rest of the batch.
+//
+//	err := e.Step(batch, &out)
+//	for err == nil && e.Firing() {
+//		… // commit e.Position() and e.Fired(); no checkpoint (Y) here, for it would not know what is left
+//		err = e.Resume(&out)
+//	}
+//
+// A replay to such a commit is told [Engine.Limit] before: it ends among the timers, Firing, and Resume goes on live. They are not counted,
+// because contexts that were stored later than the checkpoint have fired already. [Engine.Tick] fires what has a deadline before an instant
+// on an idle input; it is an entry of the journal, a step of its own at its position.
+//
 // # Stages
 //
 // Events whose key lies on other partitions are sent on, to the task of a stage. [Engine.Step] puts a row of each into the frame for its key's

@@ -186,7 +186,7 @@ func (r *rule) set(c *engine.RuleCounts) {
 	matched := excepted + c.Suppressed + c.Alerts
 	r.skipped.N = c.NoKey
 	r.insufficientData.N, r.missingField.N, r.panicked.N = c.InsufficientData, c.MissingField, c.Panics
-	r.matched.N, r.excepted.N, r.suppressed.N, r.alerted.N, r.alerts.N = matched, excepted, c.Suppressed, c.Alerts, c.Alerts
+	r.matched.N, r.excepted.N, r.suppressed.N, r.alerted.N, r.alerts.N = matched, excepted, c.Suppressed, c.Alerts, c.Alerts+c.Resolved
 	// A panic may come after the condition held, so the rest is not always exact to the event; it never falls below zero.
 	if rest := matched + c.InsufficientData + c.MissingField + c.Panics; c.Evaluated > rest {
 		r.notMatched.N = c.Evaluated - rest
