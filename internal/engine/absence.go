@@ -101,7 +101,7 @@ func (e *Engine) absent(r *rule, at event.Time) {
 	e.wait(r, x, slices.Delete(all, i, i+1))
 	e.ensure(r.again)
 	for i, local := range r.local {
-		if local != nil && r.Features[i].Read.By == nil {
+		if r.rereads(r.Features[i].Read) {
 			e.recalled[i] = local.stream.space.readings[local.index]
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"insolite/context/store"
 	"insolite/context/window"
 	"insolite/internal/event"
+	"insolite/rules"
 )
 
 // What a timer carries of its event is the values that an alert needs, each with a tag that tells which it is, so that another version of the
@@ -37,7 +38,7 @@ type carriedFeature struct {
 }
 
 // newCarried works out what the rule's timers carry: the fields that an alert needs, and those features that cannot be read again when it is
-// due. With an absence these are features of other keys; else all are told as they stood when the condition held.
+// due. With an absence these are features of other keys, and baselines, which score the event; else all are told as they stood when the condition held.
 func (r *rule) newCarried() {
 	used := map[uint32]bool{}
 	tag := func(text string) uint32 {
@@ -53,7 +54,7 @@ func (r *rule) newCarried() {
 		r.carried = append(r.carried, carried{tag(c.Name + "\x00" + c.Kind.String()), c.Slot, whole})
 	}
 	for i, f := range r.Features {
-		if r.Absence != nil && f.Read.By == nil {
+		if r.rereads(f.Read) {
 			r.again = append(r.again, r.local[i])
 			continue
 		}
@@ -66,6 +67,11 @@ func (r *rule) newCarried() {
 			r.carried = append(r.carried, carried{tag(id + string(rune('0'+k))), slot, false})
 		}
 	}
+}
+
+// rereads reports whether a feature is read again when a timer of the rule is due.
+func (r *rule) rereads(f *rules.Read) bool {
+	return r.Absence != nil && f.By == nil && f.Baseline == nil
 }
 
 // carry returns what a timer of the rule carries of the present event. It is valid until the next call.
