@@ -77,8 +77,8 @@
 // of 3 there are at most as many. From the 20th to the 100th sample at most twice as many at 3 for Gaussian and Poisson, and five times for
 // log-normal (0.5).
 //
-// Of 5000 samples with Gaussian noise, with and without a daily season: a spike by 8 standard deviations is found at once (|score| ≥ 4), a shift of the
-// level by 6 within 6 samples, by 5 within 20, a drift by one in 100 samples within 500; a sensor that is stuck while the day goes on by 24 within
+// For 39 of 40 keys, behind 5000 samples with Gaussian noise, with and without a daily season: a spike by 8 standard deviations is found at once (|score| ≥ 4), a shift of the
+// level by 6 within 10 samples, by 5 within 20, a drift by one in 100 samples within 500; a sensor that is stuck while the day goes on by 24 within
 // 120 samples of 5 minutes. Without a season, a value that was usual stays so when it repeats: ask for that by a window of events.
 //
 // # Arithmetic
