@@ -64,7 +64,7 @@ func exp(x float64) float64 {
 // below 1.2e-7.
 func tail(z float64) float64 {
 	x := z / sqrt2
-	t := 1 / (1 + x/2)
+	t := 1 / (1 + mul(x, 0.5))
 	sum := 0.17087277
 	for _, c := range [...]float64{-0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368} {
 		sum = c + mul(t, sum)

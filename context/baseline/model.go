@@ -244,7 +244,7 @@ func (s state) hear(bucket int, x float64) {
 // the middle is zero, and where it is one too low, about 3. The middle is that of the last few: a drift is no skew.
 func (s state) lean(z, n float64) {
 	lately := s.lately()
-	s.setLately(lately + (z-lately)/latelyKept)
+	s.setLately(lately + mul(z-lately, 1.0/latelyKept))
 	z = clamp(z-lately, -clip, clip)
 	off := mul(mul(z, z)-3, z) / 3
 	s.setSkew(clamp(s.skew()+off/(n+skewPrior), -skewMax, skewMax))
