@@ -29,6 +29,9 @@ func (d *draft) baselines() {
 		d.lost = d.lost || n != nil || diag.Nearest("baseline", d.m.Node.Names()) != "" && d.m.Get("context") == nil
 		return
 	}
+	if d.m.Has("absence") {
+		d.m.Key("baseline").Errorf("a baseline scores an event, and when an absence is due there is none; remove it")
+	}
 	for i, p := range n.Pairs {
 		if i == BaselinesMax {
 			p.Key.Errorf("a rule has at most %d baselines; split the rule", BaselinesMax)

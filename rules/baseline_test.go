@@ -51,6 +51,7 @@ func TestBaselineProblems(t *testing.T) {
 		{"spent.score", "spent.scor", `r.yaml:10:20: spent has no member "scor"; did you mean "score"?`},
 		{"{score: 5", "{scores: 5", `r.yaml:15:43: "scores" is no field of spent; did you mean "score"?`},
 		{"condition: spent.score >= 4 and n > 1", "where: spent.score > 4\n  condition: n > 1", `"spent" is a feature, and a where sees the event's fields only; ask for it in condition`},
+		{"  baseline:\n", "  absence: {of: payment.authorized, within: 5m}\n  baseline:\n", `r.yaml:9:3: a baseline scores an event, and when an absence is due there is none; remove it`},
 		{"  baseline:\n", "  baseline: 7\n  labels:\n", `baseline is a mapping of fields, this is an int; write name: value`},
 	} {
 		if strings.Count(outOfPattern, c.old) < 1 {
