@@ -112,11 +112,38 @@ func (p *Plan) add(r *Rule) {
 			r.Stream.addRead(f.Read)
 		}
 	}
-	r.Stream.addEvidence(r)
+	if r.Sequence != nil {
+		p.addSequence(r)
+	} else {
+		r.Stream.addEvidence(r)
+	}
 	if r.Timed() {
 		r.Stream.addTimers(r)
 	}
 	r.Keyspace.retainRule(r)
+}
+
+// addSequence brings the events of a rule's steps to the rule.
+func (p *Plan) addSequence(r *Rule) {
+	q := r.Sequence
+	for _, s := range q.sources() {
+		if st := r.Keyspace.stream(s); st != r.Stream {
+			sp := p.source(s)
+			sp.Rules = append(sp.Rules, r)
+		}
+	}
+	index := func(s *event.Source, w *expr.Expr) int {
+		if w == nil {
+			return -1
+		}
+		return r.Keyspace.stream(s).where(w)
+	}
+	for i := range q.Steps {
+		q.Steps[i].WhereIndex = index(q.Steps[i].Source, q.Steps[i].Where)
+	}
+	for i := range q.Bars {
+		q.Bars[i].WhereIndex = index(q.Bars[i].Source, q.Bars[i].Where)
+	}
 }
 
 // needs returns the slots that the rule reads of the events of a source, with repetitions.
@@ -140,6 +167,15 @@ func (r *Rule) needs(s *event.Source) []event.Slot {
 		}
 		if w := r.Absence.Where; w != nil && s == r.Absence.Of {
 			slots = append(slots, w.Slots()...)
+		}
+	}
+	if r.Sequence != nil {
+		slots = append(slots, r.Sequence.needs(s)...)
+		if s != r.Source && slices.Contains(r.Sequence.sources(), s) {
+			slots = append(slots, r.Key(s)...)
+			for _, c := range r.Fields(s) {
+				slots = append(slots, c.Field)
+			}
 		}
 	}
 	for _, f := range r.Features {
@@ -349,6 +385,9 @@ func (k *Keyspace) retainRule(r *Rule) {
 	}
 	if r.EvidenceIndex >= 0 {
 		k.retain(r.EvidenceWithin)
+	}
+	if r.Sequence != nil {
+		k.retain(r.Sequence.Within)
 	}
 	if r.NewValue != nil {
 		d, _ := r.NewValue.window().Retention()

@@ -24,7 +24,6 @@ var featureName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 // context reads the features of a rule.
 func (d *draft) context() {
 	n := d.m.Get("context")
-	d.lost = d.m.Has("sequence") // which names things, too
 	if n.Map("context") == nil {
 		d.lost = d.lost || n != nil || diag.Nearest("context", d.m.Node.Names()) != ""
 		return
@@ -302,8 +301,9 @@ func (d *draft) share(enabled bool) {
 			f.Read.Carry = Carry{v.next, v.next + 1, v.next + 2}
 			v.next += 3
 		}
-		if enabled {
-			v.width = int(v.next)
-		}
+	}
+	d.allotCaptures(v)
+	if enabled {
+		v.width = int(v.next)
 	}
 }

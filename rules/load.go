@@ -55,6 +55,7 @@ func Load(files []File, sources []*event.Source, lookups *lookup.Set, o Options)
 	}
 	for _, d := range drafts {
 		d.lint()
+		d.sealSequence()
 		d.Version = d.version()
 	}
 	s.plan(l.views, o.App)

@@ -68,7 +68,7 @@ func (v *NewValue) window() window.Window {
 	return window.Window{Kind: window.Sliding, Length: v.History}
 }
 
-// Text says what is told, for people.
+// text says what is told, for people.
 func (v *NewValue) text(s *event.Source) string {
 	names := make([]string, len(v.Fields))
 	for i, slot := range v.Fields {

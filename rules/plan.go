@@ -57,7 +57,7 @@ type SourcePlan struct {
 	Width   int       // slots of a row: the declared fields, then the results of features
 	Needed  []bool    // by declared field: read by an enabled rule, or part of a key, the time or the id. Required fields must be decoded all the same
 	Streams []*Stream // one for each keyspace that the source feeds, in the order of Plan.Keyspaces
-	Rules   []*Rule   // the enabled rules of the source over all keyspaces, in the order of Set.Rules: the order of alerts
+	Rules   []*Rule   // the enabled rules of the source over all keyspaces, and those of other sources with a sequence that its events are part of, in the order of Set.Rules: the order of alerts
 	Carried []Column  // of a stage: what comes with its rows of features of other keys
 
 	carried []*Read // of Carried

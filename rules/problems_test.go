@@ -95,7 +95,7 @@ r.yaml:11:22: source payment.authorized has no field "n"; known: amount, categor
 		{"condition: n > 1", "condition: [n > 1]", `r.yaml:8:14: an expression is text, this is a list; put it in quotes when it begins with a brace, a bracket or a quote`},
 		{"condition: n > 1", "condition: terminal_id in list(\"trustd\")", `r.yaml:8:34: there is no list "trustd"; did you mean "trusted"?`},
 		{"  condition: n > 1\n", "", `r.yaml:3:3: a rule has no "condition"; add it, as in condition: pizzas >= 2`},
-		{"condition: n > 1", "condition: n > 1\n  wen: 5m", `r.yaml:9:3: unknown field "wen" in a rule; known are id, title, description, tags, references, severity, mode, source, where, context, baseline, group_by, new_value, absence, for, keep_firing_for, suppress, condition, exceptions, alert, tests, sequence`},
+		{"condition: n > 1", "condition: n > 1\n  wen: 5m", `r.yaml:9:3: unknown field "wen" in a rule; known are id, title, description, tags, references, severity, mode, source, where, context, baseline, group_by, new_value, sequence, absence, for, keep_firing_for, suppress, condition, exceptions, alert, tests`},
 		{"condition: n > 1", "condition: n > 1\n  condition: n > 1", `r.yaml:9:3: "condition" is given twice, first in line 8; keep one`},
 		{"condition: n > 1", "condition: n > 1\n  severity: hihg", `r.yaml:9:13: unknown severity "hihg"; did you mean "high"?`},
 		{"condition: n > 1", "condition: n > 1\n  mode: of", `r.yaml:9:9: unknown mode "of"; it is one of live, shadow, disabled`},
@@ -204,7 +204,6 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
 		fmt.Fprintln(&b, p)
 	}
 	const want = `r.yaml:10:53: source payment.declined has no field "terminal_id", by which the feature is grouped; declare it there, or group by fields that both have
-r.yaml:15:3: "sequence" is not supported yet; remove it
 r.yaml:23:19: baseline names "price", which is no field of pizza.purchased; known are at, customer_id, item, size
 r.yaml:30:11: the source insolite.alert is not supported yet; use a source of the configuration
 `

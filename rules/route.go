@@ -67,7 +67,7 @@ func (r *Rule) keyOf(f *Feature) []string {
 }
 
 // sources returns the sources whose events the rule reads by some key: its own, and those of the features of that key; nil: of any key. By its
-// own key it reads those that end a wait, too.
+// own key it reads those of its sequence and those that end a wait, too.
 func (r *Rule) sources(key []string) []*event.Source {
 	all := []*event.Source{r.Source}
 	for _, f := range r.Features {
@@ -78,6 +78,13 @@ func (r *Rule) sources(key []string) []*event.Source {
 	for _, s := range r.Absence.ends() {
 		if (key == nil || slices.Equal(r.keyNames(), key)) && !slices.Contains(all, s) {
 			all = append(all, s)
+		}
+	}
+	if r.Sequence != nil && (key == nil || slices.Equal(r.keyNames(), key)) {
+		for _, s := range r.Sequence.sources() {
+			if !slices.Contains(all, s) {
+				all = append(all, s)
+			}
 		}
 	}
 	return all
@@ -276,7 +283,13 @@ func (sp *SourcePlan) passes() (wheres []*expr.Expr) {
 		}
 	}
 	for _, r := range sp.Rules {
-		add(r.Where)
+		if r.Source == sp.Source {
+			add(r.Where)
+			continue
+		}
+		for _, w := range r.Sequence.wheres(sp.Source) {
+			add(w)
+		}
 	}
 	for _, st := range sp.Streams {
 		for _, w := range st.Passing {

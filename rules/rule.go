@@ -18,9 +18,6 @@ const (
 	namedMax      = 32 // labels, links
 )
 
-// unsupported are the words of the language that this version does not know yet.
-var unsupported = []string{"sequence"}
-
 // draft is a rule being read.
 type draft struct {
 	*Rule
@@ -30,6 +27,7 @@ type draft struct {
 	view     *view         // nil: the source is unknown
 	keyspace string
 	broken   []string // features of which not even the kind is known
+	astray   bool     // some step of the sequence is wrong
 	lost     bool     // no feature is known: context is misspelt, or no mapping
 }
 
@@ -56,6 +54,7 @@ func (l *loader) rule(m *yamldoc.Map) *draft {
 	d.context()
 	d.baselines()
 	d.newValue()
+	d.sequence()
 	d.timers()
 	d.suppress()
 	return d
@@ -186,8 +185,12 @@ func (d *draft) finish(sources []*event.Source) {
 	var scope *expr.Scope
 	if d.view != nil {
 		scope = d.view.row(d.Features)
+		d.Sequence.nameEvents(scope)
 	}
-	if !slices.ContainsFunc(unsupported, m.Has) && d.NewValue == nil && !m.Has("absence") || m.Has("condition") {
+	if d.NewValue != nil && d.Sequence != nil {
+		m.Key("new_value").Errorf("a rule has one trigger, this one has new_value and sequence; split the rule")
+	}
+	if !slices.ContainsFunc([]string{"new_value", "sequence", "absence", "baseline"}, m.Has) || m.Has("condition") {
 		n := m.Required("condition", "condition: pizzas >= 2")
 		d.Condition = condition(n, d.unlessBroken(n, scope))
 	} else if d.view != nil {
@@ -196,7 +199,6 @@ func (d *draft) finish(sources []*event.Source) {
 	d.exceptions(scope)
 	d.alert(scope)
 	d.tests(sources)
-	m.Unsupported(unsupported...)
 	m.Done()
 }
 
@@ -278,6 +280,9 @@ func (d *draft) alert(scope *expr.Scope) {
 	a := &d.Alert
 	a.Summary, a.Description, a.Runbook = text("summary"), text("description"), text("runbook")
 	a.Labels, a.Links = d.named(m.Get("labels"), "labels", scope), d.named(m.Get("links"), "links", scope)
+	if d.Sequence != nil {
+		a.Evidence = EvidenceMax // its own events are what it is about
+	}
 	if n, ok := m.Int("evidence", 0, EvidenceMax); ok {
 		a.Evidence = int(n)
 	}

@@ -48,6 +48,7 @@ type Rule struct {
 	GroupBy            []event.Slot  // in the rule's own order, as alerts show the key; never empty
 	Features           []*Feature    // in the rule's own order, as alerts show the context
 	NewValue           *NewValue     // nil: another trigger
+	Sequence           *Sequence     // nil: another trigger
 	Absence            *Absence      // nil: another trigger
 	Condition          *expr.Expr    // over the whole row; never nil: with another trigger it filters what that finds, and may be "true"
 	Exceptions         []Exception   // in the rule's own order: the first that is true silences
@@ -82,6 +83,9 @@ func (r *Rule) Trigger() string {
 	if r.Absence != nil {
 		text = r.Absence.says()
 	}
+	if r.Sequence != nil {
+		text = r.Sequence.Text()
+	}
 	switch {
 	case text == "":
 		return r.Condition.Text() + r.lasting()
@@ -93,7 +97,7 @@ func (r *Rule) Trigger() string {
 
 // Always reports whether the rule has no condition beside its trigger: Condition is always true.
 func (r *Rule) Always() bool {
-	return (r.NewValue != nil || r.Absence != nil) && r.Condition.Text() == "true"
+	return (r.NewValue != nil || r.Absence != nil || r.Sequence != nil) && r.Condition.Text() == "true"
 }
 
 // Severity says how grave what a rule finds is.

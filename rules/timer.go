@@ -36,11 +36,14 @@ func (d *draft) timers() {
 	if d.Absence != nil && d.NewValue != nil {
 		d.m.Key("absence").Errorf("a rule has one trigger, and this one has new_value; keep one")
 	}
+	if d.Absence != nil && d.Sequence != nil {
+		d.m.Key("absence").Errorf("a rule has one trigger, and this one has a sequence; keep one")
+	}
 	for _, name := range []string{"for", "keep_firing_for"} {
 		v := d.m.Duration(name, 0)
 		switch {
 		case !d.m.Has(name):
-		case d.Absence != nil, d.NewValue != nil:
+		case d.Absence != nil, d.NewValue != nil, d.Sequence != nil:
 			d.m.Key(name).Errorf("%s is about a condition that goes on holding, and the rule tells of something else; remove it", name)
 		case name == "for":
 			d.For = v
@@ -104,16 +107,20 @@ func (d *draft) awaited(n *yamldoc.Node) *event.Source {
 }
 
 // meets checks that a source has the fields of a key as the rule's source has them.
-func (d *draft) meets(n *yamldoc.Node, s *event.Source, key []string, what string) {
+func (d *draft) meets(n *yamldoc.Node, s *event.Source, key []string, what string) (met bool) {
+	met = true
 	for _, field := range key {
 		f := &d.Source.Fields[d.Source.FieldSlot(field)]
-		switch other := s.FieldSlot(f.Name); {
+		other := s.FieldSlot(f.Name)
+		met = met && other != event.NoSlot && s.Fields[other].Kind == f.Kind
+		switch {
 		case other == event.NoSlot:
 			n.Errorf("source %s has no field %q, by which %s is grouped; declare it there, or group by fields that both have", s.Name, f.Name, what)
 		case s.Fields[other].Kind != f.Kind:
 			n.Errorf("%q is a %s in %s and a %s in %s, so that their keys never meet; declare it the same in both", f.Name, f.Kind, d.Source.Name, s.Fields[other].Kind, s.Name)
 		}
 	}
+	return met
 }
 
 // ends returns the sources whose events end a wait.

@@ -98,6 +98,9 @@ func (d *draft) version() string {
 	if v := d.NewValue; v != nil {
 		parts = append(parts, "new_value", fieldTexts(d.Source, v.Fields), v.History.String(), v.Learning.String())
 	}
+	if q := d.Sequence; q != nil {
+		parts = append(parts, q.parts()...)
+	}
 	for _, x := range d.Exceptions {
 		parts = append(parts, "exception", canonical(x.Where))
 	}

@@ -70,20 +70,20 @@ func (s *stage) unsent(x *engine.Explanation) {
 			continue
 		}
 		for _, r := range p.Rules {
-			x.Rules = append(x.Rules, unsentRule(r, x.Row))
+			x.Rules = append(x.Rules, unsentRule(r, x.Source, x.Row))
 		}
 	}
 }
 
-func unsentRule(r *rules.Rule, row event.Row) engine.RuleExplanation {
+func unsentRule(r *rules.Rule, source *event.Source, row event.Row) engine.RuleExplanation {
 	x := engine.RuleExplanation{Rule: r, Row: row, Outcome: engine.NotEvaluated, Until: event.NoTime}
-	for _, slot := range r.GroupBy {
-		x.Key = append(x.Key, alerts.Named{Name: r.Source.Fields[slot].Name, Value: row[slot]})
+	for _, slot := range r.Key(source) {
+		x.Key = append(x.Key, alerts.Named{Name: source.Fields[slot].Name, Value: row[slot]})
 		if !row[slot].Known() {
 			x.Outcome = engine.NoKey
 		}
 	}
-	if r.Where != nil {
+	if r.Where != nil && source == r.Source {
 		n := r.Where.Explain(row)
 		x.Where = &n
 	}

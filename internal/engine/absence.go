@@ -71,7 +71,7 @@ func (e *Engine) arm(r *rule) verdict {
 		all = append(all, store.Timer{Deadline: deadline, Since: e.at, Last: e.at, End: event.Never, CarriedAt: e.at, Carried: store.Origin{Seen: e.seen(), Row: e.carry(r)}})
 		e.wait(r, x, all)
 		if e.explaining {
-			e.told = tale{"it waits", true}
+			e.told = tale{text: "it waits", short: true}
 		}
 		return verdict{outcome: Waits}
 	}
@@ -87,9 +87,9 @@ func (e *Engine) arm(r *rule) verdict {
 // tellArm tells why an event begins no wait.
 func (e *Engine) tellArm(r *rule, stands bool) tale {
 	if stands {
-		return tale{"another event of the key waits in its place", true}
+		return tale{text: "another event of the key waits in its place", short: true}
 	}
-	return tale{"what it would wait for has come already, or as much waits as is possible", true}
+	return tale{text: "what it would wait for has come already, or as much waits as is possible", short: true}
 }
 
 // absent fires the wait that is over.

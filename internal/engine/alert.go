@@ -48,6 +48,9 @@ func (e *Engine) origin(r *rule) alerts.Origin {
 	x := alerts.Origin{Rule: r.ID, Version: r.Version, Topic: r.Source.Topic, Partition: o.partition, Offset: o.offset, State: o.state, Joins: o.joins}
 	if o.timer {
 		x.Timer, x.Deadline, x.Key = true, o.at.Time(), string(alerts.AppendKey(nil, e.entity(r)))
+	} else {
+		subject, _ := e.subject()
+		x.Topic = subject.plan.Source.Topic
 	}
 	return x
 }
@@ -63,6 +66,7 @@ func joined(o *alerts.Origin) (b [16]byte) {
 // emit appends the alert of a rule for the present occasion to the output.
 func (e *Engine) emit(r *rule) {
 	rec := &e.occasion
+	subject, row := e.subject()
 	s := &e.scratch.alert
 	s.members, s.text = s.members[:0], s.text[:0]
 	a := &s.record
@@ -79,12 +83,17 @@ func (e *Engine) emit(r *rule) {
 	case rec.timer:
 		a.Fields = e.carriedFields(a.Fields, r)
 	case e.stage != nil || len(e.records[e.i].Value) > alerts.EventBytesMax:
-		a.Fields = e.needed(a.Fields)
+		a.Fields = needed(a.Fields, subject.plan, row)
 	default:
 		a.Event = e.records[e.i].Value
 	}
 	a.Source = r.Source.Name
-	a.Evidence = e.evidence(a.Evidence[:0], r, &r.stream.ctx, e.row[r.Source.EventTime].Time())
+	if !rec.timer {
+		a.Source = subject.plan.Source.Name
+	}
+	if a.Evidence = e.evidence(a.Evidence[:0], r, &r.stream.ctx, e.row[r.Source.EventTime].Time()); e.match != nil {
+		a.Evidence = e.hits(a.Evidence, r)
+	}
 	a.Suppressed = rec.held
 	a.Labels, a.Links = e.texts(a.Labels[:0], r.Alert.Labels), e.texts(a.Links[:0], r.Alert.Links)
 
@@ -113,11 +122,10 @@ func (e *Engine) named(dst []alerts.Named, fields []event.Field, slots []event.S
 }
 
 // needed returns the fields that rules read, for an event that is too large to be shown.
-func (e *Engine) needed(dst []alerts.Named) []alerts.Named {
-	p := e.source.plan
+func needed(dst []alerts.Named, p *rules.SourcePlan, row event.Row) []alerts.Named {
 	for i, need := range p.Needed {
-		if need && e.row[i].Known() {
-			dst = append(dst, alerts.Named{Name: p.Source.Fields[i].Name, Value: e.row[i]})
+		if need && row[i].Known() {
+			dst = append(dst, alerts.Named{Name: p.Source.Fields[i].Name, Value: row[i]})
 		}
 	}
 	return dst

@@ -91,6 +91,7 @@ const (
 type gate struct {
 	where int // -1: every event
 	index int // in Counts.seen
+	own   bool
 }
 
 // cell absorbs events.
@@ -133,6 +134,7 @@ type rule struct {
 	stream   *stream
 	suppress *store.Suppress // nil: none
 	value    *store.NewValue // nil: another trigger
+	pursuit  *pursuit        // nil: another trigger
 	evidence *store.Evidence // nil: none
 	says     string          // what makes it tell, as alerts show it
 	windows  []string        // of its features, as alerts show them
@@ -156,6 +158,7 @@ type memory struct {
 	suppress *store.Suppress // nil: none
 	value    *store.NewValue // nil: none
 	timers   *store.Timers   // nil: none
+	sequence *store.Sequence // nil: none
 }
 
 func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, error) {
@@ -191,13 +194,16 @@ func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, err
 		if r.Timed() {
 			specs.Timers = append(specs.Timers, store.TimersSpec{Identity: since(partTimers, r.TimersIdentity), Quiet: r.For + openMax})
 		}
+		if q := r.Sequence; q != nil {
+			specs.Sequence = append(specs.Sequence, sequenceSpec(q, since(partSequence, q.Identity)))
+		}
 	}
 	layout, err := store.NewLayout(specs)
 	if err != nil {
 		return nil, nil, fmt.Errorf("keyspace %s: %w", k.Name, err)
 	}
 	kept := map[*rules.Rule]memory{}
-	cooling, values, timers := 0, 0, 0
+	cooling, values, timers, sequences := 0, 0, 0, 0
 	for _, r := range k.Rules {
 		m := memory{}
 		if r.Suppress != nil {
@@ -211,6 +217,10 @@ func newSpace(k *rules.Keyspace, o Options) (*space, map[*rules.Rule]memory, err
 		if r.Timed() {
 			m.timers = layout.Timers(timers)
 			timers++
+		}
+		if r.Sequence != nil {
+			m.sequence = layout.Sequence(sequences)
+			sequences++
 		}
 		kept[r] = m
 	}
@@ -254,14 +264,14 @@ func newStreams(s *space) []*stream {
 	return streams
 }
 
-// gate returns the place in Counts.seen of a `where` of rules, a new one for a new gate.
-func (st *stream) gate(where int, seen *int) int {
+// gate returns the place in Counts.seen of a `where` of rules, a new one for a new gate, or for a rule that is to have its own.
+func (st *stream) gate(where int, own bool, seen *int) int {
 	for _, g := range st.gates {
-		if g.where == where {
+		if g.where == where && !g.own && !own {
 			return g.index
 		}
 	}
-	st.gates = append(st.gates, gate{where, *seen})
+	st.gates = append(st.gates, gate{where, *seen, own})
 	*seen++
 	return *seen - 1
 }
@@ -279,9 +289,9 @@ func (st *stream) addCells() {
 	}
 }
 
-// excluded reports whether no feature of a cell includes the present event.
+// excluded reports whether no feature of a cell includes the present event, of a rule that may be evaluated for it.
 func (st *stream) excluded(c int) bool {
-	return !slices.ContainsFunc(st.plan.After, func(r *rules.Read) bool { return r.Cell == c })
+	return !slices.Contains(st.plan.Lent, c) && !slices.ContainsFunc(st.plan.After, func(r *rules.Read) bool { return r.Cell == c })
 }
 
 func (st *stream) addReads() {

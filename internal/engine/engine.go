@@ -76,7 +76,7 @@ type Engine struct {
 	history bool            // rows that are sent are history
 	records []ingest.Record // of the sub-batch; none at a stage
 	n       int             // events of the sub-batch
-	rows    event.Row       // of the sub-batch, one behind the other
+	rows    event.Row       // of the sub-batch, one behind the other, and that of a guest
 	recs    [subBatch]record
 	text    []byte // copies of strings that features gave
 
@@ -100,6 +100,9 @@ type Engine struct {
 	verdicts   []verdict // of the rules, in source.rules
 	tales      []tale    // of the same rules
 	told       tale      // by the trigger of the rule at work
+
+	match *store.Match // of the rule at work; nil: none
+	guest guest
 }
 
 // subBatch is how many records are decoded and looked up before the first is absorbed: enough for cache misses to overlap, few enough for
@@ -127,7 +130,7 @@ func New(plan *rules.Plan, o Options) (*Engine, error) {
 		e.width = max(e.width, s.Width)
 	}
 	e.timerRow = make(event.Row, e.width)
-	if e.rows = make(event.Row, subBatch*e.width); plan.Stage != nil {
+	if e.rows = make(event.Row, (subBatch+1)*e.width); plan.Stage != nil {
 		e.stage = e.newStage()
 	} else {
 		d, err := decode.New(all, wanted)
@@ -159,10 +162,6 @@ func (e *Engine) build() error {
 		}
 		maps.Copy(kept, memories)
 	}
-	var all []*rules.Rule
-	var gates []int // of all, in Counts.seen
-	compiled := map[*rules.Rule]*rule{}
-	seen := 0
 	for i, p := range e.plan.Sources {
 		s := &source{plan: p, index: i, results: map[event.Slot]*read{}, key: event.NoSlot, id: event.NoSlot}
 		if len(p.Source.Key) == 1 {
@@ -175,17 +174,10 @@ func (e *Engine) build() error {
 			s.streams = append(s.streams, streams[st])
 			maps.Copy(s.results, streams[st].results)
 		}
-		for _, r := range p.Rules {
-			c := newRule(r, len(all), s, streams[r.Stream], kept[r])
-			c.stream.rules = append(c.stream.rules, c)
-			gates = append(gates, c.stream.gate(c.WhereIndex, &seen))
-			s.rules = append(s.rules, c)
-			all = append(all, r)
-			compiled[r] = c
-		}
-		s.filing = newFiling(s.rules)
 		e.sources = append(e.sources, s)
 	}
+	compiled := map[*rules.Rule]*rule{}
+	all, gates, seen := e.buildRules(streams, kept, compiled)
 	for _, st := range streams {
 		st.addCancels(compiled)
 	}
@@ -193,6 +185,35 @@ func (e *Engine) build() error {
 	var err error
 	e.routes, err = e.newRoutes()
 	return err
+}
+
+// buildRules gives each source its rules, and notes each as it is at its own source. It returns all of them, with their places in Counts.seen, and how many places there are.
+func (e *Engine) buildRules(streams map[*rules.Stream]*stream, kept map[*rules.Rule]memory, own map[*rules.Rule]*rule) (all []*rules.Rule, gates []int, seen int) {
+	for _, s := range e.sources {
+		for _, r := range s.plan.Rules {
+			if r.Source != s.plan.Source {
+				continue
+			}
+			c := newRule(r, len(all), s, streams[r.Stream], kept[r])
+			c.stream.rules = append(c.stream.rules, c)
+			gates = append(gates, c.stream.gate(c.WhereIndex, r.Sequence != nil, &seen))
+			own[r], all = c, append(all, r)
+			if r.Sequence != nil {
+				c.pursuit = newPursuit(r, r.Source, kept[r].sequence, nil)
+			}
+		}
+	}
+	for _, s := range e.sources {
+		for _, r := range s.plan.Rules {
+			c := own[r]
+			if r.Source != s.plan.Source {
+				c = c.abroad(s, gates[c.index], kept[r].sequence)
+			}
+			s.rules = append(s.rules, c)
+		}
+		s.filing = newFiling(s.rules)
+	}
+	return all, gates, seen
 }
 
 // Plan returns what the engine was made from.

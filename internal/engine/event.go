@@ -30,6 +30,7 @@ type scratch struct {
 
 	carried []byte
 	timers  []store.Timer
+	fit     store.Fit
 }
 
 // run works on the sub-batch from where it stands. It returns early when a condition panicked, and stands behind it, and when a timer is due.
@@ -54,6 +55,8 @@ func (e *Engine) rescue() {
 	if p == nil {
 		return
 	}
+	e.leave()
+	e.match = nil
 	e.count.Panics++
 	told := Panic{Offset: e.recs[e.i].offset, Message: fmt.Sprint(p)}
 	if e.phase == phaseWheres {

@@ -53,7 +53,7 @@ type RuleExplanation struct {
 	Key       []alerts.Named   // group_by in the rule's order; a field may be missing
 	Where     *expr.Node       // nil: none
 	Features  []alerts.Feature // in the rule's order; nil when they were not read
-	Trigger   string           // what new_value or an absence made of the event; empty: it did not see it, or the rule has another trigger
+	Trigger   string           // what new_value, a sequence or an absence made of the event; empty: it did not see it, or the rule has another trigger
 	Condition *expr.Node       // nil when it was not evaluated, or the rule has none beside its trigger
 	Exception string           // the one that silenced; empty: none
 	Held      int              // Suppressed: how many were held back so far, this one included. Fired: how many since the alert before
@@ -124,8 +124,21 @@ func (e *Engine) explainLast(x *Explanation, r *ingest.Record) {
 	}
 	e.row = x.Row
 	for i, v := range e.verdicts {
-		x.Rules = append(x.Rules, e.explain(s.rules[i], v, e.tales[i]))
+		x.Rules = append(x.Rules, e.explainAny(s.rules[i], v, e.tales[i]))
 	}
+}
+
+// explainAny tells about one rule, of the event's source or another one.
+func (e *Engine) explainAny(r *rule, v verdict, t tale) RuleExplanation {
+	switch {
+	case r.pursuit == nil || r.pursuit.own == nil:
+		return e.explain(r, v, t)
+	case t.guest != nil:
+		t.guest.Trigger = t.text
+		return *t.guest
+	}
+	s := r.of.plan.Source
+	return RuleExplanation{Rule: r.Rule, Outcome: v.outcome, Row: make(event.Row, r.pursuit.own.of.plan.Width), Key: e.named(nil, s.Fields, r.Key(s)), Trigger: t.text, Until: event.NoTime}
 }
 
 // explain tells about one rule for the present event.

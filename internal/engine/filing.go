@@ -76,7 +76,7 @@ func newFiling(all []*rule) *filing {
 
 // bounds returns the limits under which a rule may be filed: none when it has to see every event.
 func (r *rule) bounds() []expr.Bound {
-	if r.value != nil || r.waits != nil {
+	if r.value != nil || r.waits != nil || r.pursuit != nil {
 		return nil
 	}
 	return r.Condition.Bounds()

@@ -28,10 +28,11 @@ type RuleLook struct {
 	Rule      *rules.Rule
 	Features  []alerts.Feature // in the rule's order, as an event at Look.At would find them before it is absorbed; those of other keys are unknown
 	CoolDowns []store.CoolDown
-	Evidence  []alerts.Seen // events that the rule's next alert may name
-	Waits     []Wait        // the first that began first
-	Values    int           // that a rule with new_value remembers
-	Since     event.Time    // when it began to learn about the key; NoTime: it has not, or it has forgotten all
+	Evidence  []alerts.Seen     // events that the rule's next alert may name
+	Waits     []Wait            // the first that began first
+	Open      []store.OpenMatch // of a rule with a sequence
+	Values    int               // that a rule with new_value remembers
+	Since     event.Time        // when it began to learn about the key; NoTime: it has not, or it has forgotten all
 }
 
 // space returns the keyspace of a name, or nil.
@@ -81,7 +82,7 @@ func (e *Engine) Look(keyspace string, context []byte) (*Look, error) {
 	l := &Look{Watermark: e.watermark, At: max(e.watermark, x.Newest()), Newest: x.Newest(), Position: x.Position(), Bytes: len(context)}
 	for _, source := range e.sources {
 		for _, r := range source.rules {
-			if r.stream.space == s {
+			if r.stream.space == s && r.Source == source.plan.Source {
 				l.Rules = append(l.Rules, e.look(r, &x, l.At))
 			}
 		}
@@ -96,6 +97,9 @@ func (e *Engine) look(r *rule, x *store.Ctx, at event.Time) RuleLook {
 	l.Waits = r.waiting(x)
 	if r.value != nil {
 		l.Values, l.Since = r.value.Values(x, at)
+	}
+	if r.pursuit != nil {
+		l.Open = r.pursuit.part.Open(nil, x, at)
 	}
 	for i, f := range r.Features {
 		values := make([]event.Value, len(f.Read.Results))

@@ -11,7 +11,8 @@ import (
 // tale is what a trigger that stands before the condition made of the present event, for an explanation.
 type tale struct {
 	text  string
-	short bool // it did not come to the condition
+	short bool             // it did not come to the condition
+	guest *RuleExplanation // of an event of another source that did
 }
 
 // showing is what became of a value that an event shows.
@@ -69,12 +70,12 @@ func (e *Engine) tellShowing(r *rule, what showing, since event.Time) tale {
 	history := window.DurationText(r.NewValue.History)
 	switch what {
 	case noValue:
-		return tale{"a field of the value is missing", true}
+		return tale{text: "a field of the value is missing", short: true}
 	case known:
-		return tale{"the key has shown this value within " + history, true}
+		return tale{text: "the key has shown this value within " + history, short: true}
 	case learning:
 		began := event.TimeValue(since, e.row[r.Source.EventTime].OffsetSeconds())
-		return tale{fmt.Sprintf("the value is new, but so is the key: it is watched since %s and learns for %s", began.Text(), window.DurationText(r.NewValue.Learning)), true}
+		return tale{text: fmt.Sprintf("the value is new, but so is the key: it is watched since %s and learns for %s", began.Text(), window.DurationText(r.NewValue.Learning)), short: true}
 	}
-	return tale{"the key has not shown this value within " + history, false}
+	return tale{text: "the key has not shown this value within " + history, short: false}
 }

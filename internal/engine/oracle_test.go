@@ -97,6 +97,8 @@ type wire struct {
 	Position           struct{ Offset int }
 	Suppressed         int
 	State, Correlation string
+	Summary            string
+	Evidence           []struct{ Offset int }
 	Context            map[string]struct {
 		Value   json.RawMessage
 		Samples int
@@ -129,6 +131,7 @@ func told(t testing.TB, j oracle.Job, out *engine.Output) []string {
 			}
 			s += fmt.Sprintf(" %s=%s/%d", strings.TrimSuffix(feature+"."+member, "."), v, f.Samples)
 		})
+		s += toldMatch(j, &w)
 		all = append(all, s)
 	}
 	return all
@@ -158,6 +161,7 @@ func found(j oracle.Job, findings []oracle.Finding) []string {
 			}
 			s += fmt.Sprintf(" %s=%s/%d", name, v, r.Samples)
 		})
+		s += foundMatch(j, &f)
 		all = append(all, s)
 	}
 	return all

@@ -49,6 +49,9 @@ func (e *Engine) evaluate(r *rule) verdict {
 	if r.value != nil {
 		return e.show(r)
 	}
+	if r.pursuit != nil {
+		return e.pursue(r)
+	}
 	return e.judge(r)
 }
 

@@ -45,6 +45,7 @@ const (
 	partEvidence
 	partNewValue
 	partTimers
+	partSequence
 )
 
 // partOf names a part across keyspaces.
@@ -75,6 +76,9 @@ func parts(plan *rules.Plan, each func(part uint64)) {
 			}
 			if r.Timed() {
 				each(partOf(k, partTimers, r.TimersIdentity))
+			}
+			if r.Sequence != nil {
+				each(partOf(k, partSequence, r.Sequence.Identity))
 			}
 		}
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	ForgetsEnds    bool // an event begins a wait though what ends it has come before, with a later time
 	ForOpen        bool // a condition that does not hold at the deadline comes too late
 
+	Patterns Patterns
+
 	probe func(r *Rule, names env) // sees every evaluation before the condition; for the generator
 	zones zones                    // of this evaluation
 }
@@ -41,6 +43,8 @@ type Finding struct {
 	Key         string             // the key as a JSON object in the order of group_by
 	Features    map[string]Reading // by name, or name.member of a feature with several fields
 	Suppressed  int                // held back since the emitted one before, of the same rule, key and by
+	Evidence    []int              // of a sequence: the lines of its events before the last
+	Named       []Value            // of a sequence: the fields Shown of its named events, by step
 }
 
 // Reading is what a feature showed for an event.
@@ -66,7 +70,7 @@ type Result struct {
 // Evaluate finds what the job's rules find in the log.
 func Evaluate(j Job, lines []string, o Options) Result {
 	o.zones = zones{}
-	e := &evaluation{job: &j, options: o, ids: map[string][]arrival{}, samples: map[string][]sample{}, emitted: map[string][]*memory{}, newest: map[string]int64{}, waiting: map[string]*waits{}, result: Result{Cells: Cells{}}}
+	e := &evaluation{job: &j, options: o, ids: map[string][]arrival{}, samples: map[string][]sample{}, emitted: map[string][]*memory{}, shown: map[string]*values{}, searches: map[string]*search{}, newest: map[string]int64{}, waiting: map[string]*waits{}, result: Result{Cells: Cells{}}}
 	e.tasks = j.tasks()
 	for i := range j.Rules {
 		e.ways = append(e.ways, j.way(&j.Rules[i]))
@@ -114,14 +118,16 @@ type arrival struct {
 }
 
 type evaluation struct {
-	job     *Job
-	tasks   []*task   // in which findings of one event are emitted
-	ways    [][]place // by rule
-	options Options
-	ids     map[string][]arrival // by task, keyspace, source and key, in order of arrival
-	samples map[string][]sample  // by rule, feature and key: all that was ever absorbed, in log order
-	emitted map[string][]*memory // by rule and key: one for each value of suppress.by, the last used last
-	newest  map[string]int64     // by rule and key: the highest event time absorbed
+	job      *Job
+	tasks    []*task   // in which findings of one event are emitted
+	ways     [][]place // by rule
+	options  Options
+	ids      map[string][]arrival // by task, keyspace, source and key, in order of arrival
+	samples  map[string][]sample  // by rule, feature and key: all that was ever absorbed, in log order
+	emitted  map[string][]*memory // by rule and key: one for each value of suppress.by, the last used last
+	shown    map[string]*values   // by rule and key
+	searches map[string]*search   // by rule and key
+	newest   map[string]int64     // by rule and key: the highest event time absorbed
 
 	waiting    map[string]*waits // by rule and key
 	watermarks map[string]int64  // by topic of sources
@@ -166,7 +172,8 @@ func (e *evaluation) stepIn(t *task, r *row, readings []map[string]Reading) {
 		}
 	}
 	for i, way := range e.ways {
-		if rule := &e.job.Rules[i]; here(way) && e.job.of(rule.Source) == r.source && rule.Where.holds(r.value, e.options) {
+		rule := &e.job.Rules[i]
+		if own := e.job.of(rule.Source) == r.source; here(way) && (own && rule.Where.holds(r.value, e.options) || !own && e.job.reads(rule, r.source)) {
 			e.evaluate(rule, way, r, readings[i])
 		}
 	}
@@ -192,6 +199,11 @@ func (e *evaluation) visit(at place, r *row, readings []map[string]Reading) bool
 		if rule := &e.job.Rules[i]; way[len(way)-1] == at && slices.Contains(e.job.ends(rule), r.source) {
 			lent++
 			wanted = wanted || e.endedBy(rule, r)
+		}
+		rule := &e.job.Rules[i]
+		if way[len(way)-1] == at && e.job.of(rule.Source) != r.source && e.job.reads(rule, r.source) {
+			ending++
+			wanted = wanted || slices.ContainsFunc(rule.Sequence.Steps, func(s Step) bool { return e.fits(rule, &s, r) })
 		}
 	}
 	key, keyed := keyOf(strings.Split(at.space, ","), r)
@@ -273,6 +285,10 @@ func (e *evaluation) evaluate(rule *Rule, way []place, r *row, readings map[stri
 	behind := before && r.at < at
 	if !behind {
 		e.newest[rule.ID+"\x00"+key] = r.at
+	}
+	if rule.NewValue != nil || rule.Sequence != nil {
+		e.pattern(rule, way, key, r, readings, behind)
+		return
 	}
 	m := moment{r, readings}
 	var w *waits

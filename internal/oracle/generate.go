@@ -17,6 +17,11 @@ import (
 // sources have none. Some features are of another key than their rule; every other job has a second source, in the same topic or another one,
 // with rules of its own, and features that read the events of the other source.
 func Random(seed uint64) (Job, []string) {
+	_, j, lines := random(seed)
+	return j, lines
+}
+
+func random(seed uint64) (*generator, Job, []string) {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x1a5011)), seed: seed}
 	g.setting()
 	lines := g.log()
@@ -28,7 +33,7 @@ func Random(seed uint64) (Job, []string) {
 	g.waiting(&j)
 	g.tune(&j, lines)
 	g.unconditional(&j)
-	return j, lines
+	return g, j, lines
 }
 
 // generator makes one job. All times are multiples of a grain after a start, so that edges are hit exactly.

@@ -35,15 +35,17 @@ type Field struct {
 	Optional bool
 }
 
-// Rule is one rule with a condition, or an absence.
+// Rule is one rule with a condition, or another trigger.
 type Rule struct {
 	ID         string
 	Source     string // empty: Job.Source
 	Where      *Expr  // nil: every event
 	GroupBy    []string
 	Features   []Feature
-	Absence    *Absence // nil: the condition is the trigger
-	Condition  *Expr    // nil: none, beside an absence
+	NewValue   *NewValue // nil: another trigger
+	Sequence   *Sequence // nil: another trigger
+	Absence    *Absence  // nil: the condition is the trigger
+	Condition  *Expr     // nil: none, beside an absence
 	For        time.Duration
 	Keep       time.Duration // keep_firing_for
 	Exceptions []Exception

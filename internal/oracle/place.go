@@ -89,6 +89,13 @@ func (j *Job) together(r *Rule, space string) bool {
 			return false
 		}
 	}
+	if r.Sequence != nil && space == spaceOf(r.GroupBy) {
+		for i := range r.Sequence.Steps {
+			if other := j.stepSource(r, &r.Sequence.Steps[i]); other.Topic != own.Topic || spaceOf(other.Key) != spaceOf(own.Key) {
+				return false
+			}
+		}
+	}
 	fields := strings.Split(space, ",")
 	return len(own.Key) > 0 && !slices.ContainsFunc(own.Key, func(name string) bool { return !slices.Contains(fields, name) })
 }
@@ -123,6 +130,11 @@ func (j *Job) tasks() []*task {
 		}
 		for _, s := range j.ends(r) {
 			add(0, s.Topic, "")
+		}
+		if r.Sequence != nil {
+			for k := range r.Sequence.Steps {
+				add(0, j.stepSource(r, &r.Sequence.Steps[k]).Topic, "")
+			}
 		}
 		for _, p := range j.way(r) {
 			add(p.hop, p.topic, p.space)

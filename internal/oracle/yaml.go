@@ -70,6 +70,7 @@ func (r *Rule) yaml(b *strings.Builder, source string) {
 			fmt.Fprintf(b, "    %s: {%s}\n", f.Name, f.yaml())
 		}
 	}
+	r.triggerYAML(b)
 	if a := r.Absence; a != nil {
 		fmt.Fprintf(b, "  absence: {of: %s, within: %s", a.Of, durationText(a.Within))
 		if a.Where != nil {
