@@ -12,10 +12,13 @@
 //	for each Stream of the event's SourcePlan: find the key's context (Stream.Key)
 //		evaluate Stream.Wheres
 //		read Stream.Before into the row, absorb the event into Stream.Cells, read Stream.After
-//	for each Rule of the SourcePlan whose where holds: Condition, then Exceptions, then Suppress
+//	for each Rule of the SourcePlan whose where holds: NewValue or Sequence, then Condition, then Exceptions, then Suppress
 //
 // A rule whose key lacks a field by which its source's records are keyed runs in a [Stage]: its events are sent on by the Plan of the
 // source's topic ([Route]), through a topic that is partitioned by the fields of the key, and are seen there by a Plan of their own.
+//
+// A rule with a Sequence is a rule of the SourcePlan of each of its steps' sources. An event of another source than the rule's own that completes a
+// match is judged as one of the rule's own source: [Rule.Fields] says which of its fields stand for which.
 //
 // The hashes of definitions ([FeatureID], Rule.Version, the identities) depend on what is defined only, so that state is found again after
 // a reload, by whatever rules use it then.

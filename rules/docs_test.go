@@ -77,7 +77,8 @@ func TestDocsNameEverything(t *testing.T) {
 	}
 	for what, limit := range map[string]int{
 		"rules of a set": RulesMax, "features of a rule": FeaturesMax, "fields of a `first` or `last`": MembersMax, "fields of a key": groupMax,
-		"exceptions of a rule": exceptionsMax, "baselines of a rule": BaselinesMax, "labels, and links, of an alert": namedMax, "tests of a rule": TestsMax, "events of a test": StepsMax,
+		"exceptions of a rule": exceptionsMax, "baselines of a rule": BaselinesMax, "labels, and links, of an alert": namedMax, "tests of a rule": TestsMax,
+		"steps of a sequence": SequenceStepsMax, "events of a step": SequenceTimesMax, "fields of a sequence's named events": captureMax, "events of a test": StepsMax,
 		"bytes of an expression or a text": expr.TextMax,
 	} {
 		if row := fmt.Sprintf("| %d | %s |", limit, what); !strings.Contains(text, row) {

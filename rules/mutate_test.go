@@ -126,7 +126,7 @@ var operators = []operator{
 	{name: "unclosed brace in a template", site: `(?m)^(?:  alert: \{|    )summary: "[^"]*(?P<at>)"`, mistake: " {x", from: 1},
 	{name: "closed brace in a template", site: `(?m)^(?:  alert: \{|    )summary: "[^"]*(?P<at>)"`, mistake: "}"},
 	{name: "format of text", site: `(?m)^(?:  alert: \{|    )summary: "(?P<at>)`, mistake: "{'x':.2}", from: 4},
-	{name: "not supported yet", site: `(?m)^(?P<at>)  condition:`, mistake: "  sequence: {}\n", from: 2},
+	{name: "not supported yet", site: `(?m)^  source: (?P<at>.*)$`, mistake: "insolite.alert"},
 	{name: "for without unit", unless: `(?m)^  (for|new_value|absence):`, site: `(?m)^(?P<at>)  condition:`, mistake: "  for: 5\n", from: 7},
 	{name: "keep_firing_for misspelt", site: `(?m)^(?P<at>)  condition:`, mistake: "  keep_fireing_for: 5m\n", from: 2},
 	{name: "absence without within", site: `(?m)^  (?P<at>)absence: \{of: [a-z._]+, within: \w+`, mistake: "absence: {of: nothing}\n  was", to: 15, most: 9},
@@ -153,6 +153,11 @@ var operators = []operator{
 	{name: "no field for new_value", site: `(?m)^  new_value: \{fields: \[(?P<at>\w+)`, mistake: "${at}q"},
 	{name: "a number that is new", site: `(?m)^  new_value: \{fields: \[(?P<at>\w+)`, mistake: "number"},
 	{name: "no history", site: `, history: \w+`, mistake: "", above: `(?m)^  new_value: (?P<at>\{)`},
+	{name: "misspelt field of a sequence", site: `(?m)^    (?P<at>within|steps):`, mistake: "${at}q"},
+	{name: "misspelt field of a step", site: `(?m)^    - \{source: [\w.]+, (?P<at>times|as):`, mistake: "${at}q", most: 5},
+	{name: "unknown source of a step", site: `(?m)^    - \{source: (?P<at>[\w.]+), (?:times|as)`, mistake: "${at}q"},
+	{name: "too many times", site: `times: (?P<at>\d+)\}`, mistake: "1000"},
+	{name: "unknown field of a named event", site: `\{entry\.(?P<at>user_id)\}`, mistake: "${at}q"},
 	{name: "anchor", site: `(?m)^  severity: (?P<at>)`, mistake: "&a "},
 }
 

@@ -190,7 +190,7 @@ func (d *draft) finish(sources []*event.Source) {
 	if d.NewValue != nil && d.Sequence != nil {
 		m.Key("new_value").Errorf("a rule has one trigger, this one has new_value and sequence; split the rule")
 	}
-	if !slices.ContainsFunc([]string{"new_value", "sequence", "absence", "baseline"}, m.Has) || m.Has("condition") {
+	if !slices.ContainsFunc([]string{"new_value", "sequence", "absence"}, m.Has) || m.Has("condition") {
 		n := m.Required("condition", "condition: pizzas >= 2")
 		d.Condition = condition(n, d.unlessBroken(n, scope))
 	} else if d.view != nil {

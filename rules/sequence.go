@@ -67,6 +67,7 @@ func (d *draft) sequence() {
 	q := &Sequence{Unordered: m.Bool("unordered")}
 	q.Within, _ = m.Required("within", "within: 10m").Duration()
 	n := m.Required("steps", stepExample)
+	d.lost = d.lost || n == nil || n.Kind != yamldoc.Seq
 	items := n.List("steps")
 	for i, item := range items {
 		if i == 2*SequenceStepsMax {

@@ -1,8 +1,8 @@
 // Package store keeps the contexts of a keyspace: for each key one block of bytes with everything that is remembered of it.
 //
-// A [Layout] says what a context consists of: cells of package window, ids of events seen, cool-downs, evidence, timers. A [Keyspace] holds the
-// contexts. For each event a task finds the key's context or creates it, reads and changes it through the parts of the layout, and notes
-// in it how far the log has been applied:
+// A [Layout] says what a context consists of: cells of package window, ids of events seen, cool-downs, evidence, values shown, sequences
+// begun, timers. A [Keyspace] holds the contexts. For each event a task finds the key's context or creates it, reads and changes it through
+// the parts of the layout, and notes in it how far the log has been applied:
 //
 //	h, ok := keys.Find(hash, key)
 //	if !ok {

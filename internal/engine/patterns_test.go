@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	patternSeeds      = 200
+	patternSeeds      = 60
 	patternSeedsShort = 12
 )
 

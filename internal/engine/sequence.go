@@ -247,7 +247,7 @@ func (e *Engine) tellPursuit(r *rule, steps, bars uint16, found bool) {
 		}
 		e.told.text = "the event ends what had begun"
 		if len(open) > 0 {
-			e.told.text = fmt.Sprintf("the sequence is not complete: the furthest of %d matches waits for step %d of %d", len(open), furthest+1, n)
+			e.told.text = fmt.Sprintf("the sequence is not complete: the furthest of %d that have begun waits for step %d of %d", len(open), furthest+1, n)
 		}
 	}
 }

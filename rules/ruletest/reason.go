@@ -13,7 +13,7 @@ import (
 // reason tells why an event raised no alert.
 func (c *checker) reason(r *raised) string {
 	switch {
-	case r.x == nil || r.x.Source != c.rule.Source:
+	case r.x == nil || r.rule == nil && r.x.Source != c.rule.Source:
 		return fmt.Sprintf("the event is of %s, the rule reads %s", r.step.Source.Name, c.rule.Source.Name)
 	case r.x.Admission == engine.Late:
 		w := event.TimeValue(r.x.Watermark, r.x.At.OffsetSeconds())
