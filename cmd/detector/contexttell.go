@@ -70,6 +70,9 @@ func tellContext(w io.Writer, p paint, c *app.Remembered) error {
 		if r.Values > 0 {
 			fmt.Fprintf(w, "  %s remembered, watched since %s\n", count(r.Values, "value"), r.Since)
 		}
+		for _, m := range r.Open {
+			fmt.Fprintf(w, "  a sequence since %s waits for step %d, %s of it so far\n", m.Since, m.Step, count(m.Hits, "event"))
+		}
 		if len(r.Evidence) == 0 {
 			continue
 		}

@@ -34,6 +34,9 @@ type NewValue struct {
 	dropped uint64
 }
 
+// NewValueBytes returns the bytes that a key takes which has shown so many values.
+func NewValueBytes(values int) int { return 4 + valueHead + min(max(values, 1), ValuesMax)*valueEntry }
+
 func newNewValue(s NewValueSpec) (*NewValue, part) {
 	w := window.Window{Kind: window.Sliding, Length: s.History}
 	retention, _ := w.Retention()

@@ -79,6 +79,9 @@ const (
 // what step captured, and nothing of the rest.
 const recordHead = 32
 
+// SequenceBytes estimates the bytes of a key that has one open match with so many events, and nothing captured.
+func SequenceBytes(events int) int { return 4 + 16 + recordHead + events*hitBytes }
+
 func newSequence(s SequenceSpec) (*Sequence, part, error) {
 	q := &Sequence{spec: s}
 	if len(s.Steps) < 1 || len(s.Steps) > SequenceSteps {

@@ -60,6 +60,12 @@ func (p *Project) Costs() ([]RuleCost, error) {
 				costs[i].Bytes += partBytes(layouts[c.keyspace], c.keyspace, c.index)
 			}
 		}
+		if r.NewValue != nil {
+			costs[i].Bytes += store.NewValueBytes(CostSamples)
+		}
+		if q := r.Sequence; q != nil {
+			costs[i].Bytes += store.SequenceBytes(q.Keep)
+		}
 	}
 	return costs, nil
 }

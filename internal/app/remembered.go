@@ -30,6 +30,14 @@ type RememberedRule struct {
 	Waits     []RememberedWait    `json:"waits,omitempty"`
 	Values    int                 `json:"values,omitempty"`        // that a rule with new_value remembers
 	Since     string              `json:"watched_since,omitempty"` // by a rule with new_value
+	Open      []RememberedMatch   `json:"open,omitempty"`          // of a rule with a sequence
+}
+
+// RememberedMatch is how far a sequence has come.
+type RememberedMatch struct {
+	Step  int    `json:"step"`  // that it waits for, from 1
+	Hits  int    `json:"hits"`  // events of that step so far
+	Since string `json:"since"` // its first event
 }
 
 // RememberedFeature is a feature as an event at Remembered.At would find it.
@@ -92,6 +100,9 @@ func newRemembered(l *engine.Look) *Remembered {
 			to.Waits = append(to.Waits, wait)
 		}
 		to.Values, to.Since = from.Values, instant(from.Since)
+		for _, m := range from.Open {
+			to.Open = append(to.Open, RememberedMatch{m.Step + 1, m.Hits, instant(m.Start)})
+		}
 		for _, s := range from.Evidence {
 			to.Evidence = append(to.Evidence, RememberedEvent{s.Topic, s.Partition, s.Offset, instant(s.At)})
 		}

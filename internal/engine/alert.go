@@ -191,7 +191,7 @@ func (e *Engine) members(dst []alerts.Named, r *rules.Read) []alerts.Named {
 
 // because returns what made the rule's condition true.
 func (e *Engine) because(dst []alerts.Operand, r *rule) []alerts.Operand {
-	if r.Absence != nil && r.Always() {
+	if r.Always() {
 		return dst
 	}
 	s := &e.scratch.alert
