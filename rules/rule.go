@@ -198,6 +198,7 @@ func (d *draft) finish(sources []*event.Source) {
 	}
 	d.exceptions(scope)
 	d.alert(scope)
+	d.checkCaptures()
 	d.tests(sources)
 	m.Done()
 }

@@ -186,33 +186,54 @@ func (d *draft) alias(q *Sequence, n *yamldoc.Node) string {
 	return name
 }
 
-// allotCaptures gives slots to the fields of named events that some text of the rule may read.
+// allotCaptures gives slots to the fields of named events that some text of the rule may read: those whose names it spells.
 func (d *draft) allotCaptures(v *view) {
 	if d.Sequence == nil {
 		return
 	}
-	text := d.texts()
-	total := 0
+	spelt := map[string]bool{}
+	for _, word := range identifier.FindAllString(d.texts(), -1) {
+		spelt[word] = true
+	}
 	for i := range d.Sequence.Steps {
 		s := &d.Sequence.Steps[i]
 		if s.As == "" || s.Source == nil {
 			continue
 		}
-		whole := regexp.MustCompile(`\b` + s.As + `\b\s*[^\w\s.?]`).MatchString(text + ",")
 		s.group = make([]event.Slot, len(s.Source.Fields))
 		for f := range s.Source.Fields {
 			name := s.Source.Fields[f].Name
-			s.group[f] = event.NoSlot
-			place := whole && (name == "lat" || name == "lon" || event.Slot(f) == s.Source.EventTime)
-			if place || regexp.MustCompile(`\b`+s.As+`\s*\??\.\s*`+regexp.QuoteMeta(name)+`\b`).MatchString(text) {
+			unspelt := func(word string) bool { return !spelt[word] }
+			place := spelt["distance_km"] || spelt["speed_kmh"]
+			place = place && (name == "lat" || name == "lon" || event.Slot(f) == s.Source.EventTime)
+			if s.group[f] = event.NoSlot; spelt[s.As] && (place || !slices.ContainsFunc(strings.Split(name, "."), unspelt)) {
 				s.group[f] = v.next
 				v.next++
+			}
+		}
+	}
+}
+
+var identifier = regexp.MustCompile(`\w+`)
+
+// checkCaptures checks how many fields of named events are read, and that each was found in the texts.
+func (d *draft) checkCaptures() {
+	if d.Sequence == nil {
+		return
+	}
+	used, total := d.slots(), 0
+	for i := range d.Sequence.Steps {
+		for _, slot := range d.Sequence.Steps[i].group {
+			if slot != event.NoSlot && slices.Contains(used, slot) {
 				total++
 			}
 		}
 	}
-	if total > captureMax {
-		d.m.Get("sequence").Errorf("%d fields of named events are read, at most %d are kept; read fewer", total, captureMax)
+	switch n := d.m.Key("sequence"); {
+	case slices.Contains(used, event.NoSlot):
+		n.Errorf("a field of a named event is spelt in a way that hides it; write it as in entry.user_id")
+	case total > captureMax:
+		n.Errorf("%d fields of named events are read, at most %d are kept; read fewer", total, captureMax)
 	}
 }
 

@@ -69,6 +69,44 @@ func TestSequence(t *testing.T) {
 	}
 }
 
+// TestSequenceCaptures reads fields of a named event in every way that the language has.
+func TestSequenceCaptures(t *testing.T) {
+	for text, want := range map[string]string{
+		`entry["items"] > 3`: "[items]", `entry . items > 3`: "[items]", `(entry).items > 3`: "[items]", `entry["merchant"]["id"] == "x"`: "[merchant.id]",
+		`entry.merchant["id"] == "x"`: "[merchant.id]", `has(entry.category)`: "[category]", `customer_id == "x"`: "[]",
+	} {
+		changed := strings.NewReplacer("entry.amount > 100", "'"+text+"'", " paid {entry.amount} at {entry.merchant.id}", "").Replace(tried)
+		set, list := load(t, changed, rules.Options{})
+		if set == nil {
+			t.Fatal(told(list))
+		}
+		s := &set.Rules[0].Sequence.Steps[1]
+		names := []string{}
+		for _, c := range s.Captures {
+			names = append(names, s.Source.Fields[c.Field].Name)
+		}
+		if got := fmt.Sprint(names); got != want {
+			t.Errorf("%s captures %s, want %s", text, got, want)
+		}
+	}
+	var all []string
+	for i := range 3 {
+		for _, name := range []string{"amount", "category", "items", "terminal_id", "payment_id", "source"} {
+			all = append(all, fmt.Sprintf("{e%d.%s}", i, name))
+		}
+	}
+	_, list := load(t, `- id: a
+  source: payment.authorized
+  group_by: [customer_id]
+  sequence: {within: 1h, steps: [{as: e0}, {as: e1}, {as: e2}]}
+  alert: {summary: "`+strings.Join(all, " ")+`"}
+  tests: [{name: t, events: [], expect: []}]
+`, rules.Options{})
+	if got := told(list); !strings.Contains(got, "r.yaml:6:3: 18 fields of named events are read, at most 16 are kept; read fewer") {
+		t.Error(got)
+	}
+}
+
 // TestSequenceOfAnyKey sends the events of all steps to the stage of the rule's key.
 func TestSequenceOfAnyKey(t *testing.T) {
 	set, list := load(t, `- id: a
@@ -118,6 +156,7 @@ r.yaml:7:5: unknown field "witin" in sequence; did you mean "within"?`},
 		{"    within: 10m\n", "    within: 10m\n    unordered: true\n", `r.yaml:11:7: not stands between two steps, and unordered ones have no between; remove it, or unordered`},
 		{"  condition: entry", "  new_value: {fields: [reason], history: 9d, learning: 1d}\n  condition: entry", `r.yaml:12:3: a rule has one trigger, this one has new_value and sequence; split the rule`},
 		{"  sequence:\n", "  context: {n: {by: [reason], agg: count, window: 1h}}\n  sequence:\n", `r.yaml:6:13: the sequence is of several sources, whose events have no features of another key; remove it, or by`},
+		{"entry.amount > 100", `'entry["it\x65ms"] > 100'`, `r.yaml:6:3: a field of a named event is spelt in a way that hides it; write it as in entry.user_id`},
 		{`items > 1, as: entry}`, `items > 1, as: entry}
     - not: {}`, `r.yaml:12:7: not at the end of a sequence is not supported yet; end with a step`},
 	} {
