@@ -85,7 +85,7 @@ type Stream struct {
 	Before         []*Read      // read before the event is absorbed: exclude_current and time_since
 	After          []*Read      // read after it is absorbed; features of other sources are among them
 	Lent           []int        // of Cells: those that features of rules of other sources read
-	Passing        []int        // in Wheres: those of rules that read features here, and are evaluated elsewhere; -1: every event
+	Passing        []int        // in Wheres: those of rules that read features here, and are evaluated elsewhere, and of what ends their waits; -1: every event
 	Cancels        []Cancel     // of rules of any source: what this source's events end
 	Rules          []*Rule      // enabled, in the order of Set.Rules
 	Evidence       []Evidence   // rings of contributing events

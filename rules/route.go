@@ -143,12 +143,18 @@ func (s *Set) travel(r *Rule, topicOf func(*event.Source) *Plan, stageOf func(st
 // gather reads the features of a rule that have a key, for a rule that is evaluated elsewhere, and returns them.
 func (p *Plan) gather(r *Rule, key []string) []*Read {
 	st := p.keyspace(key).stream(r.Source)
-	where := -1
-	if r.Where != nil {
-		where = st.where(r.Where)
+	pass := []*expr.Expr{r.Where}
+	if r.Absence != nil && r.Absence.Of == r.Source {
+		pass = append(pass, r.Absence.Where) // what ends a wait travels the same way
 	}
-	if !slices.Contains(st.Passing, where) {
-		st.Passing = append(st.Passing, where)
+	for _, w := range pass {
+		where := -1
+		if w != nil {
+			where = st.where(w)
+		}
+		if !slices.Contains(st.Passing, where) {
+			st.Passing = append(st.Passing, where)
+		}
 	}
 	var reads []*Read
 	for _, f := range r.Features {

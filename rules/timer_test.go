@@ -97,3 +97,34 @@ func TestWaitsReadOtherSources(t *testing.T) {
 		t.Errorf("a context is kept for %s", r.Keyspace.Retention)
 	}
 }
+
+// An event of the rule's own source that ends a wait comes to the rule also by the keys of its features, though the rule's `where` refuses it.
+func TestEndsTravel(t *testing.T) {
+	set, list := load(t, `- id: a
+  source: payment.authorized
+  where: amount > 5
+  group_by: [terminal_id]
+  context: {n: {by: [category], agg: count, window: 1h}}
+  absence: {of: payment.authorized, where: items > 3, within: 5m}
+  condition: n > 1
+`, rules.Options{})
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	routes := 0
+	for _, p := range set.Plans {
+		for _, route := range p.Routes {
+			routes++
+			var texts []string
+			for _, w := range route.Sources[0].Wheres {
+				texts = append(texts, w.Text())
+			}
+			if slices.Sort(texts); !slices.Equal(texts, []string{"amount > 5", "items > 3"}) {
+				t.Errorf("from %s to %s goes what has %q", p.Topic, route.Topic, texts)
+			}
+		}
+	}
+	if routes != 2 {
+		t.Errorf("%d routes", routes)
+	}
+}

@@ -190,7 +190,7 @@ func (e *evaluation) visit(at place, r *row, readings []map[string]Reading) bool
 		} else {
 			passing++
 		}
-		wanted = wanted || rule.Where.holds(r.value, e.options)
+		wanted = wanted || rule.Where.holds(r.value, e.options) || e.endedBy(rule, r)
 	}, func(rule *Rule, f *Feature) {
 		lent++
 		wanted = wanted || f.Where.holds(r.value, e.options)
