@@ -82,6 +82,9 @@ func (k *Keyspace) NextDue() Handle {
 	return h
 }
 
+// WaitingLen returns in how many contexts in memory something waits.
+func (k *Keyspace) WaitingLen() int { return k.due.places }
+
 // Parted returns the least deadline of the contexts that were evicted since it was called last; event.Never: nothing waits in them.
 func (k *Keyspace) Parted() event.Time {
 	least := k.due.parted

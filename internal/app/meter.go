@@ -27,7 +27,7 @@ type taskMeter struct {
 	last    time.Time // when counts were made visible
 
 	commits, commitFailures, inDoubt *telemetry.Counter
-	sweeps, sweepFailures            *telemetry.Counter
+	sweeps, sweepFailures, ticks     *telemetry.Counter
 	contexts, bytes                  *telemetry.Counter
 	commitTime, sweepTime, recovery  *telemetry.Histogram
 	recoveries                       map[string]*telemetry.Counter // by reason
@@ -47,7 +47,7 @@ func newTaskMeter(r *telemetry.Registry, at kafka.TopicPartition, now func() tim
 	m := &taskMeter{
 		metrics: meter.New(r, at.Topic, at.Partition), topic: at.Topic, now: now,
 		commits: counter(telemetry.Commits), commitFailures: counter(telemetry.CommitFailures), inDoubt: counter(telemetry.TransactionsInDoubt),
-		sweeps: counter(telemetry.Sweeps), sweepFailures: counter(telemetry.SweepFailures),
+		sweeps: counter(telemetry.Sweeps), ticks: counter(telemetry.TimersTicks), sweepFailures: counter(telemetry.SweepFailures),
 		contexts: counter(telemetry.ContextsWritten), bytes: counter(telemetry.ContextBytesWritten),
 		commitTime: histogram(telemetry.CommitSeconds), sweepTime: histogram(telemetry.SweepSeconds), recovery: histogram(telemetry.RecoverySeconds),
 		recoveries: map[string]*telemetry.Counter{},
@@ -102,6 +102,8 @@ func (m *taskMeter) Did(w task.Work) {
 		}
 		m.sweeps.Inc()
 		m.sweepTime.Update(w.Took.Seconds())
+	case task.Ticked:
+		m.ticks.Inc()
 	}
 }
 

@@ -30,6 +30,7 @@ func TestWorkIsCounted(t *testing.T) {
 		{Kind: task.Began, Err: &kafka.OutOfRangeError{}}, {Kind: task.Began, Err: errors.New("something")},
 		{Kind: task.Written, Contexts: 3, Bytes: 100}, {Kind: task.Written, Contexts: 2, Bytes: 50},
 		{Kind: task.Swept, Took: time.Second}, {Kind: task.Swept, Err: checkpoint.ErrFull},
+		{Kind: task.Ticked},
 	} {
 		m.Did(w)
 	}
@@ -42,6 +43,7 @@ func TestWorkIsCounted(t *testing.T) {
 		`insolite_recovery_seconds_count{topic="pays"} 1`, `insolite_output_commits_total{topic="pays"} 2`, `insolite_output_commit_seconds_sum{topic="pays"} 7.003`,
 		`insolite_output_commit_failures_total{topic="pays"} 2`, `insolite_output_in_doubt_transactions_total{topic="pays"} 1`,
 		`written_contexts_total{topic="pays"} 5`, `written_bytes_total{topic="pays"} 150`, `sweeps_total{topic="pays"} 1`, `checkpoint_failures_total{topic="pays"} 1`,
+		`timers_ticks_total{topic="pays"} 1`,
 	} {
 		if !strings.Contains(b.String(), want+"\n") {
 			t.Errorf("there is no %s in\n%s", want, b.String())

@@ -56,6 +56,9 @@ var mayBeZero = map[string]string{
 	"insolite_context_bytes":                  "all may have expired",
 	"insolite_context_evicted_total":          "memory is large",
 	"insolite_context_warmed_total":           "nothing is taken over",
+	"insolite_timers_pending":                 "nothing may wait",
+	"insolite_timers_loaded_contexts_total":   "memory is large",
+	"insolite_timers_ticks_total":             "records come all the time; TestWorkIsCounted",
 	"insolite_dashboard_dropped_alerts_total": "the client is fast",
 }
 
@@ -90,7 +93,8 @@ func TestEveryMetricIsFilled(t *testing.T) {
 		_, text := s.admin("/metrics")
 		return text, strings.Contains(text, `insolite_rules_loads_total{result="refused"} 1`)
 	})
-	s.write("rules.yaml", servedRules+"- {id: new, source: pay, group_by: [who, shop], context: {m: {agg: count, window: 500ms}}, condition: m > 1}\n")
+	s.write("rules.yaml", servedRules+"- {id: new, source: pay, group_by: [who, shop], context: {m: {agg: count, window: 500ms}}, condition: m > 1}\n"+
+		"- {id: quiet, source: pay, group_by: [who], absence: {of: pay, within: 300ms}}\n")
 
 	n, doubts := 0, 0
 	text := s.until("every metric to be filled", func() (string, bool) {
@@ -185,7 +189,7 @@ func (s *served) checkPage() (wrong string, ok bool) {
 		counts[r.ID] = r
 	}
 	often, fresh := counts["often"], counts["new"]
-	check(len(counts) == 3 && fresh.Evaluated > 0 && often.Evaluated > fresh.Evaluated && often.Alerts > 0 && often.Suppressed > 0, "counts of rules")
+	check(len(counts) == 4 && fresh.Evaluated > 0 && often.Evaluated > fresh.Evaluated && often.Alerts > 0 && often.Suppressed > 0, "counts of rules")
 	check(often.Severity != "" && often.Source == "pay" && often.Mode == "live", "rule %+v", often)
 	check(p.State.Keys != nil && *p.State.Bytes > 0 && p.State.CheckpointAgeSeconds != nil && *p.State.CheckpointAgeSeconds < 30, "state")
 	return wrong + body, wrong == ""

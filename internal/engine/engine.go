@@ -346,13 +346,14 @@ type Keyspace struct {
 	Contexts *store.Keyspace
 	Loaded   uint64 // contexts that were not in memory and were loaded
 	Warmed   uint64 // contexts that Warm brought into memory
+	Due      uint64 // contexts that were loaded because something in them was due
 }
 
 // Keyspaces returns the keyspaces in the order of the plan. The slice is valid until the next call.
 func (e *Engine) Keyspaces() []Keyspace {
 	e.all = e.all[:0]
 	for _, s := range e.spaces {
-		e.all = append(e.all, Keyspace{Plan: s.plan, Contexts: s.keys, Loaded: s.loaded, Warmed: s.warmed})
+		e.all = append(e.all, Keyspace{Plan: s.plan, Contexts: s.keys, Loaded: s.loaded, Warmed: s.warmed, Due: s.due})
 	}
 	return e.all
 }

@@ -44,13 +44,14 @@ type source struct{ events, ahead, late, duplicates, wrongKey, unsent *telemetry
 type rule struct {
 	skipped, matched, notMatched, insufficientData, missingField, excepted, suppressed, alerted, panicked *telemetry.Count
 
-	alerts *telemetry.Count
+	alerts, armed, fired *telemetry.Count
 }
 
 type space struct {
 	contexts, bytes, dirty   *telemetry.Level
 	evicted, expired, loaded *telemetry.Count
-	warmed                   *telemetry.Count
+	warmed, due              *telemetry.Count
+	pending                  *telemetry.Level
 	drops                    [len(limits)]*telemetry.Count
 }
 
@@ -133,7 +134,7 @@ func (m *Meter) space(name string) *space {
 		s = &space{
 			contexts: level(telemetry.Contexts), bytes: level(telemetry.ContextBytes), dirty: level(telemetry.ContextsDirty),
 			evicted: count(telemetry.ContextsEvicted), expired: count(telemetry.ContextsExpired), loaded: count(telemetry.ContextsLoaded),
-			warmed: count(telemetry.ContextsWarmed),
+			warmed: count(telemetry.ContextsWarmed), due: count(telemetry.TimersLoaded), pending: level(telemetry.TimersPending),
 		}
 		for i, limit := range limits {
 			s.drops[i] = m.local.Counter(telemetry.LimitDrops, m.topic, name, limit)
@@ -147,6 +148,7 @@ func (s *space) set(k *engine.Keyspace) {
 	stats := k.Contexts.Stats()
 	s.contexts.V, s.bytes.V, s.dirty.V = float64(k.Contexts.Len()), float64(k.Contexts.Bytes()), float64(k.Contexts.DirtyLen())
 	s.evicted.N, s.expired.N, s.loaded.N, s.warmed.N = stats.Evicted, stats.Expired, k.Loaded, k.Warmed
+	s.due.N, s.pending.V = k.Due, float64(k.Contexts.WaitingLen())
 	for i, n := range drops(&stats) {
 		s.drops[i].N = n
 	}
@@ -171,6 +173,7 @@ func (m *Meter) rule(r *rules.Rule) *rule {
 			matched: outcome("matched"), notMatched: outcome("not_matched"), insufficientData: outcome("insufficient_data"), missingField: outcome("missing_field"),
 			excepted: outcome("excepted"), suppressed: outcome("suppressed"), alerted: outcome("alerted"), panicked: outcome("panicked"),
 			alerts: m.local.Counter(telemetry.Alerts, r.ID, r.Mode.String()),
+			armed:  m.local.Counter(telemetry.TimersArmed, r.ID), fired: m.local.Counter(telemetry.TimersFired, r.ID),
 		}
 		m.rules[r.ID] = to
 	}
@@ -184,7 +187,7 @@ func (r *rule) set(c *engine.RuleCounts) {
 		excepted += n
 	}
 	matched := excepted + c.Suppressed + c.Alerts
-	r.skipped.N = c.NoKey
+	r.skipped.N, r.armed.N, r.fired.N = c.NoKey, c.Armed, c.Due
 	r.insufficientData.N, r.missingField.N, r.panicked.N = c.InsufficientData, c.MissingField, c.Panics
 	r.matched.N, r.excepted.N, r.suppressed.N, r.alerted.N, r.alerts.N = matched, excepted, c.Suppressed, c.Alerts, c.Alerts+c.Resolved
 	// A panic may come after the condition held, so the rest is not always exact to the event; it never falls below zero.

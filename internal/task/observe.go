@@ -28,6 +28,7 @@ const (
 	Committed             // a commit succeeded, or failed
 	Written               // a part of a checkpoint was written
 	Swept                 // a checkpoint was completed, or failed
+	Ticked                // time was journalled to have passed without records
 )
 
 // Work is what a task did.

@@ -95,6 +95,8 @@ func (t *Task) tick(ctx context.Context) error {
 	if due, err := t.engine.Waits(at); err != nil || !due {
 		return err
 	}
+	t.did(Work{Kind: Ticked})
+	t.log.Debug("tick", "until", string(event.AppendTime(nil, at, 0)), "position", t.engine.Position().String())
 	return t.journal(ctx, journal.Entry{Kind: journal.Tick, Time: at})
 }
 

@@ -56,6 +56,11 @@ const (
 	ContextsWarmed
 	ContextWarm
 	LimitDrops
+	TimersPending
+	TimersArmed
+	TimersFired
+	TimersLoaded
+	TimersTicks
 	Clients
 	ClientDrops
 	AlertsHeld
@@ -151,6 +156,12 @@ var table = [ids]Def{
 	ContextsWarmed:  {"insolite_context_warmed_total", TypeCounter, "Contexts read from the store before an event asked for them, after a take-over.", perSpace},
 	ContextWarm:     {"insolite_context_warm", TypeGauge, "1 while every context is in memory, so that the store is not asked; else 0: contexts are still being read, or memory is full.", perTask},
 	LimitDrops:      {"insolite_context_limit_drops_total", TypeCounter, "What gave way to a limit of a context, by limit: panes, rows, sessions, samples, text, ids, cool_downs, values, matches or timers.", []string{"topic", "keyspace", "limit"}},
+
+	TimersPending: {"insolite_timers_pending", TypeGauge, "Contexts in memory that are looked at when an instant comes, because something waits in them, or did; others wait in the store.", perTaskSpace},
+	TimersArmed:   {"insolite_timers_armed_total", TypeCounter, "Waits that a rule began: absences, conditions that have to hold.", []string{"rule"}},
+	TimersFired:   {"insolite_timers_fired_total", TypeCounter, "Waits of a rule that came to their deadline, whether or not an alert was raised.", []string{"rule"}},
+	TimersLoaded:  {"insolite_timers_loaded_contexts_total", TypeCounter, "Contexts read from the store because something in them was due.", perSpace},
+	TimersTicks:   {"insolite_timers_ticks_total", TypeCounter, "Ticks: journal entries by which time passes while the input is silent.", perTopic},
 
 	Clients:     {"insolite_dashboard_clients", TypeGauge, "Browsers that follow the live alerts.", nil},
 	ClientDrops: {"insolite_dashboard_dropped_alerts_total", TypeCounter, "Alerts that a client was not sent because it was too slow; it is told how many.", nil},
