@@ -37,6 +37,12 @@ func BenchmarkContexts(b *testing.B) {
 		must(b, task.Flip(b.Context(), upTo(int(offset))))
 	}
 	write()
+	wait := func() { // until something that is later each time
+		for i := range items {
+			items[i].Deadline = event.Time(offset)*total + event.Time(i)
+		}
+		write()
+	}
 	measure := func(b *testing.B, op func()) {
 		b.ReportAllocs()
 		before := cpu(b)
@@ -48,7 +54,20 @@ func BenchmarkContexts(b *testing.B) {
 	b.Run("write", func(b *testing.B) {
 		measure(b, write)
 	})
+	b.Run("write what waits", func(b *testing.B) {
+		wait()
+		measure(b, wait)
+	})
 	must(b, s.db.Flush())
+	b.Run("due", func(b *testing.B) {
+		measure(b, func() {
+			for next := checkpoint.FirstTimer; next.Deadline != event.Never; {
+				var err error
+				next, err = task.Due(b.Context(), 1, next, event.Never, checkpoint.ChunkItemsMax, func(checkpoint.Context) error { return nil })
+				must(b, err)
+			}
+		})
+	})
 	b.Run("load", func(b *testing.B) {
 		measure(b, func() {
 			for i := 0; i < total; i += checkpoint.ChunkItemsMax {

@@ -21,7 +21,9 @@
 // # Speed
 //
 // A write does not read: which of a key's writes has the latest position is found when pebble merges them. So Write notices no damage in
-// what was stored, and a load may have to look into several tables until pebble has compacted them. Per context of 240 bytes, scattered
+// what was stored, and a load may have to look into several tables until pebble has compacted them. Keyspaces in which something waits are the
+// exception: which entry of the index of deadlines a context has is read before it is written, which then takes about 10 µs with another deadline
+// each time. Per context of 240 bytes, scattered
 // over 250,000, the background work included, a write takes about 3 µs of CPU, a load 2 and a scan 0.15. Blobs are compressed one by one, when
 // they are written: by blocks, as pebble does it, each compaction would expand and compress all that it moves, and each load a block.
 //

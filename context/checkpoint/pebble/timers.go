@@ -17,48 +17,63 @@ type writer struct {
 	task   *task
 	batch  *pebble.Batch
 	stored *pebble.Iterator // nil: nothing was read yet
+	key    []byte
 }
 
 func (w *writer) write(it *checkpoint.Item) error {
-	deadline, pending := it.Pending()
+	next, pending := it.Pending()
+	if !pending {
+		next = event.Never
+	}
 	timed, err := w.task.mayHaveTimers(it.Keyspace)
 	if err != nil {
 		return err
 	}
+	was := event.Never
 	if timed {
-		if leftOut, err := w.removeTimer(it, deadline); err != nil || leftOut {
+		value, err := w.value(it)
+		switch {
+		case err != nil:
 			return err
+		case value != nil && it.Position.Before(checkpoint.ValuePosition(value)):
+			return nil // it is left out
+		case value != nil:
+			was = checkpoint.ValueDeadline(value)
 		}
 	}
-	if pending {
-		w.task.owner.timed[it.Keyspace] = true
-		if err := w.batch.Set(appendTimerKey(nil, w.task.owner.number, it.Keyspace, checkpoint.Timer{Deadline: deadline, Key: it.Key}), nil, nil); err != nil {
+	if was != next {
+		if err := w.move(it, was, next); err != nil {
 			return err
 		}
 	}
 	return w.task.put(w.batch, it)
 }
 
-// removeTimer removes the entry that the stored context has, unless it gets the same. It reports whether the item is left out, because the
-// stored context stands at a later position.
-func (w *writer) removeTimer(it *checkpoint.Item, next event.Time) (leftOut bool, err error) {
-	t := w.task
+// value returns the bytes of the stored context, as a view; nil: there is none.
+func (w *writer) value(it *checkpoint.Item) (_ []byte, err error) {
 	if w.stored == nil {
-		if w.stored, err = t.stored(); err != nil {
-			return false, err
+		if w.stored, err = w.task.stored(); err != nil {
+			return nil, err
 		}
 	}
-	value, err := t.value(w.stored, it.Keyspace, it.Key)
-	if err != nil || value == nil {
-		return false, err
+	return w.task.value(w.stored, it.Keyspace, it.Key)
+}
+
+// move moves a context's entry from one deadline to another.
+func (w *writer) move(it *checkpoint.Item, was, next event.Time) error {
+	number := w.task.owner.number
+	if was != event.Never {
+		w.key = appendTimerKey(w.key[:0], number, it.Keyspace, checkpoint.Timer{Deadline: was, Key: it.Key})
+		if err := w.batch.Delete(w.key, nil); err != nil {
+			return err
+		}
 	}
-	if it.Position.Before(checkpoint.ValuePosition(value)) {
-		return true, nil
+	if next == event.Never {
+		return nil
 	}
-	if old := checkpoint.ValueDeadline(value); old != event.Never && (old != next || len(it.Blob) == 0) {
-		return false, w.batch.Delete(appendTimerKey(nil, t.owner.number, it.Keyspace, checkpoint.Timer{Deadline: old, Key: it.Key}), nil)
-	}
-	return false, nil
+	w.task.owner.timed[it.Keyspace] = true
+	w.key = appendTimerKey(w.key[:0], number, it.Keyspace, checkpoint.Timer{Deadline: next, Key: it.Key})
+	return w.batch.Set(w.key, nil, nil)
 }
 
 func (w *writer) close() error {
