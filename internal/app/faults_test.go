@@ -76,6 +76,12 @@ var faults = []struct {
 		{"upstreams-hours-apart", alone("", upstreamsApart)},
 		{"silent-for-long-and-back", alone("", silentAndBack)},
 	}},
+	{"timers", []fault{
+		{"of-cold-keys-on-pebble", alone("state: {memory: 64KiB, checkpoint_interval: 700ms}\n", timersKilled)},
+		{"of-cold-keys-on-redis", func(t *testing.T, g *ground, app string) {
+			timersKilled(g.rig(t, g.program, app, strings.Replace(redisState(g.redis.Addr(), ""), "{", "{memory: 64KiB, ", 1)))
+		}},
+	}},
 	{"hot-key", []fault{
 		{"hot-key", alone("", hotKey)},
 	}},

@@ -282,7 +282,7 @@ func (g *taskGroup) Committed(ctx context.Context) (event.Offset, string, bool, 
 // stableWait is how long the committed offset may be held up by an open transaction: the broker ends one after ten seconds.
 const stableWait = 30 * time.Second
 
-// Journal reads the journal topic as far as it goes now, and keeps what is the task's. The topic is small: it tells of starts and new rules.
+// Journal reads the journal topic as far as it goes now, and keeps what is the task's. It tells of starts, of new rules, and of ticks.
 func (g *taskGroup) Journal(ctx context.Context) ([]journal.Entry, error) {
 	topic, err := g.client.DescribeTopic(ctx, g.journal)
 	if err != nil {

@@ -254,13 +254,16 @@ func (r *rig) visible(topic string) []string {
 	return lines
 }
 
-// activation is where a partition's rules became others, a record was excluded, or another version of the engine went on.
+// activation is where a partition's rules became others, a record was excluded, another version of the engine went on, or time passed without
+// records.
 type activation struct {
 	at       event.Position
 	plan     *rules.Plan // nil: one of the others
 	bundle   event.Offset
 	excluded event.Offset
 	engine   uint32 // 0: one of the others
+	tick     event.Time
+	ticks    bool
 }
 
 // expected is the output of one engine a partition, each stepping its log once, with the rules that its journal tells.
@@ -283,7 +286,9 @@ func (r *rig) expected() (alerts, dead []string) {
 		for i := range records {
 			for len(next) > 0 && next[0].at.Offset <= records[i].Offset {
 				e.Restore(event.Position{Offset: next[0].at.Offset, Step: next[0].at.Step + 1}, e.Watermark())
-				if next[0].engine > 0 {
+				if next[0].ticks {
+					must(r.t, e.Tick(next[0].tick, &out))
+				} else if next[0].engine > 0 {
 					version = next[0].engine
 				} else if next[0].plan == nil {
 					excluded[next[0].excluded] = true
@@ -303,6 +308,14 @@ func (r *rig) expected() (alerts, dead []string) {
 			for len(versions) < len(out.Alerts) {
 				versions = append(versions, version)
 			}
+		}
+		for _, a := range next { // behind the last record
+			if a.ticks {
+				must(r.t, e.Tick(a.tick, &out))
+			}
+		}
+		for len(versions) < len(out.Alerts) {
+			versions = append(versions, version)
 		}
 		for i, a := range out.Alerts {
 			alerts = append(alerts, fmt.Sprintf("%s %s", a.Key, ofVersion(versions[i], a.Value)))
@@ -337,8 +350,8 @@ func (r *rig) journalled() [][]activation {
 			r.t.Fatalf("the journal of partition %d has %d entries: %v", p, len(entries), err)
 		}
 		for _, e := range entries {
-			if e.Kind == journal.Exclude || e.Kind == journal.Engine {
-				out[p] = append(out[p], activation{at: e.At, excluded: e.Excluded, engine: e.Engine})
+			if e.Kind == journal.Exclude || e.Kind == journal.Engine || e.Kind == journal.Tick {
+				out[p] = append(out[p], activation{at: e.At, excluded: e.Excluded, engine: e.Engine, tick: e.Time, ticks: e.Kind == journal.Tick})
 				continue
 			}
 			plan, err := topicBundles{all, r.topic()}.Plan(r.t.Context(), e.Bundle)
