@@ -18,6 +18,19 @@
 // and is a step of its own. It is written in the same transaction as the X at which it stands, and applied only when that is committed, so
 // a replay finds it exactly where it was applied the first time.
 //
+// # What waits
+//
+// Rules may wait for an instant. What is due behind a record fires at the position behind it, and takes no step: how many timers a replay still
+// finds depends on which contexts were stored behind them. The engine pauses when many are due at once, so that a commit may lie between them;
+// it says how far they have fired, and a replay that ends there ends at the same deadline. Journal entries are written, and sweeps begun, only
+// when all that is due has fired.
+//
+// What waits in contexts that are not in memory is found by the store's index of deadlines. Each context that a sweep or an eviction writes has
+// the least deadline in it.
+//
+// When the input has ended and is silent, a tick is written to the journal if something is due by the clock: by the watermark and the time
+// since the timestamp of the last record. It fires that, and leaves no other trace.
+//
 // # Where a task begins
 //
 // The first start decides where the output begins, and how far before that contexts are built (Options.Start); both are in the first journal
