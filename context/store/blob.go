@@ -135,7 +135,7 @@ func BlobPosition(blob []byte) (event.Position, error) {
 	return event.Position{Offset: event.Offset(le.Uint64(b)), Step: le.Uint32(b[16:])}, nil
 }
 
-// deadline is that of a block of the layout.
+// deadline is that of a block of the layout: of all kinds of parts that wait.
 func (d *description) deadline(b []byte) event.Time {
 	least := event.Never
 	for i := range d.parts {
@@ -146,8 +146,9 @@ func (d *description) deadline(b []byte) event.Time {
 	return least
 }
 
-// Load brings a blob's context into memory, clean unless it has another deadline than the blob, with which it is found; its key, with that hash, must not have one there. A blob of another layout is
-// converted: parts are found by kind and identity, those that are new start empty.
+// Load brings a blob's context into memory; its key, with that hash, must not have one there. A blob of another layout is converted: parts are
+// found by kind and identity, those that are new start empty. The context is clean, unless it has another deadline than the blob, by which it
+// is found in the store.
 func (k *Keyspace) Load(hash uint64, blob []byte) (Handle, error) {
 	b, parts, key, err := blobBlock(blob)
 	if err != nil {
