@@ -290,7 +290,7 @@ func TestComparisonNoticesOtherDefinitions(t *testing.T) {
 	for name, mutation := range map[string]oracle.Options{
 		"59 panes": {Panes: 59}, "a gap that is equal parts sessions": {SessionStrict: true}, "late at the watermark": {LateInclusive: true}, "Kleene swapped": {SwapKleene: true},
 		"by before the event": {ByBefore: true}, "due at the watermark": {DueAtWatermark: true}, "an absence without its deadline": {WithinOpen: true},
-		"what comes later ends a wait": {LaterEnds: true}, "what came before ends no wait": {ForgetsEnds: true}, "a condition without its deadline": {ForOpen: true}, "the rule's where of another source": {WhereOfOthers: true},
+		"what comes later ends a wait": {LaterEnds: true}, "what came before ends no wait": {ForgetsEnds: true}, "a condition without its deadline": {ForOpen: true}, "keep_firing_for without its end": {KeepOpen: true}, "five timers": {OneMoreWaits: true}, "the rule's where of another source": {WhereOfOthers: true},
 	} {
 		noticed := false
 		for seed := uint64(0); seed < 12 && !noticed; seed++ {

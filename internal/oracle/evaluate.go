@@ -24,6 +24,8 @@ type Options struct {
 	LaterEnds      bool // an event behind the deadline ends the wait as long as it has not fired
 	ForgetsEnds    bool // an event begins a wait though what ends it has come before, with a later time
 	ForOpen        bool // a condition that does not hold at the deadline comes too late
+	KeepOpen       bool // an event at the end of keep_firing_for belongs to it no more
+	OneMoreWaits   bool // five timers of a rule and key wait at most
 
 	Patterns Patterns
 

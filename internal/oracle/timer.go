@@ -35,6 +35,14 @@ type wait struct {
 	newest   moment // of last
 }
 
+// waitsMax is how many timers of a rule and key wait.
+func (o Options) waitsMax() int {
+	if o.OneMoreWaits {
+		return waitsMax + 1
+	}
+	return waitsMax
+}
+
 // moment is an event with what the rule's features showed for it.
 type moment struct {
 	row      *row
@@ -136,7 +144,7 @@ func (e *evaluation) arm(w *waits, m moment) {
 	if b := w.latest(); t < b && b <= x.deadline && !e.options.ForgetsEnds {
 		return
 	}
-	if len(w.all) < waitsMax {
+	if len(w.all) < e.options.waitsMax() {
 		w.all = append(w.all, x)
 	}
 }
@@ -166,7 +174,7 @@ func (w *waits) run(t int64) (x *wait, later bool) {
 func (e *evaluation) held(w *waits, m moment) (x *wait, now bool) {
 	t, rule := m.row.at, w.rule
 	x, later := w.run(t)
-	if x != nil && t <= w.until(x) {
+	if x != nil && t <= w.until(x) && !(e.options.KeepOpen && w.rule.Keep > 0 && t == w.until(x)) {
 		e.goOn(w, x, m)
 		return nil, false
 	}
@@ -184,7 +192,7 @@ func (e *evaluation) held(w *waits, m moment) (x *wait, now bool) {
 	if x != nil && x.deadline == never { // the key was silent for too long
 		w.all = slices.DeleteFunc(w.all, func(z *wait) bool { return z == x })
 	}
-	if len(w.all) == waitsMax {
+	if len(w.all) == e.options.waitsMax() {
 		return nil, false
 	}
 	w.all = append(w.all, y)
