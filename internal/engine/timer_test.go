@@ -213,3 +213,36 @@ func TestTicks(t *testing.T) {
 		t.Errorf("%d late, alerts %+v", late, out.Alerts)
 	}
 }
+
+// Without keep_firing_for an alert is open until the condition does not hold, or the key has been silent for a week; its context stays as long.
+func TestAWeekOfSilence(t *testing.T) {
+	const open = 1000 + 30 + 7*24*3600 // until then
+	for at, alerts := range map[int]int{open: 1, open + 1: 2} {
+		set := compile(t, doors, strings.Replace(ajar, "  keep_firing_for: 20s\n", "", 1))
+		e, err := engine.New(set.Plan("doors"), engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out engine.Output
+		step := func(r ingest.Record) {
+			if err := e.Step(batch(r), &out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		other := func(offset event.Offset, at int) ingest.Record {
+			r := door(offset, "closed", at, "")
+			r.Value = []byte(strings.Replace(string(r.Value), `"door":"d"`, `"door":"e"`, 1))
+			return r
+		}
+		step(door(0, "opened", 1000, `,"c":30`))
+		step(door(1, "closed", 1001, "")) // so that nothing is missed
+		step(other(2, open+5))            // the watermark is at open - 5
+		e.Keyspaces()[0].Contexts.Expire(e.Watermark(), 100, nil)
+		step(door(3, "opened", at, `,"c":30`))
+		step(door(4, "closed", at+1, ""))
+		step(other(5, at+60))
+		if len(out.Alerts) != alerts {
+			t.Errorf("an event at %d: %d alerts, want %d", at, len(out.Alerts), alerts)
+		}
+	}
+}
