@@ -21,7 +21,7 @@
 //
 // Each scenario belongs to the deployment of that name in rules/examples. An anomaly is a short story of one key (tiny payments, then a
 // large one; a log-in far away) that makes exactly one of its rules alert; the event that has to bring the alert carries the rule's id as
-// its Label. While a story runs its key does nothing else, and afterwards it is left alone until no window knows of it. When no key is free
+// its Label. Some stories are of another key than the record's: many customers whose cards are declined at one terminal. While a story runs its key does nothing else, and afterwards it is left alone until no window knows of it. When no key is free
 // there is no anomaly, so few keys at a high rate have few.
 //
 // Stories take their time, up to hours. Options.Hasty makes those that begin after Start sixty times as fast, for a demonstration:
@@ -35,5 +35,5 @@
 //
 // # Cost
 //
-// Next allocates nothing once Key and Value have grown. A generator keeps some 40 bytes for each key.
+// Next allocates nothing once Key and Value have grown. A generator keeps some 60 bytes for each key.
 package loadgen

@@ -28,7 +28,7 @@ type Options struct {
 	Lateness         time.Duration // of the sources; 0: the scenario's
 }
 
-// KeysMax bounds the keys: a generator keeps some 40 bytes for each.
+// KeysMax bounds the keys: a generator keeps some 60 bytes for each.
 const KeysMax = 50_000_000
 
 // Event is one record to write, and what is known about it.
@@ -72,6 +72,7 @@ type Generator struct {
 	free     []event.Time // by key: from when on it may have another anomaly
 	last     []event.Time // by key: its newest event that is no story's and not late
 	count    []uint32     // by key: its ordinary events
+	crowd    []int        // what draw found
 	scratch  []byte       // for malformed records
 }
 
@@ -239,6 +240,20 @@ func (g *Generator) victim(at event.Time, events uint32, quiet event.Time) (k in
 		}
 	}
 	return 0, false
+}
+
+// draw puts n different keys that are in no story into g.crowd, for a story in which each has one ordinary part.
+func (g *Generator) draw(at event.Time, n int) (ok bool) {
+	g.crowd = g.crowd[:0]
+	for range 8 * n {
+		if k := int(g.zipf.Uint64()); g.busy[k] <= at && !slices.Contains(g.crowd, k) {
+			g.crowd = append(g.crowd, k)
+		}
+		if len(g.crowd) == n {
+			return true
+		}
+	}
+	return false
 }
 
 // hold keeps the key from ordinary events until quiet, and from other anomalies until free.

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"insolite/internal/event"
@@ -14,15 +15,17 @@ const (
 	loginTravel
 	loginNight
 	loginDevices
+	loginSpraying
 	loginKinds
 )
 
 const (
-	burstFailures = 8 // at which failed-logins-burst alerts
-	sprayed       = 5 // addresses at which failures-from-many-addresses alerts
-	devices       = 4 // at which many-devices alerts
-	nightEnd      = 5 // o'clock in Paris
-	nightLogins   = 5 // log-ins before a first one at night is news
+	burstFailures = 8  // at which failed-logins-burst alerts
+	sprayed       = 5  // addresses at which failures-from-many-addresses alerts
+	devices       = 4  // at which many-devices alerts
+	spraying      = 10 // users at which password-spraying alerts
+	nightEnd      = 5  // o'clock in Paris
+	nightLogins   = 5  // log-ins before a first one at night is news
 
 	learning = 14 * 24 * time.Hour // before a device is news
 )
@@ -34,6 +37,7 @@ type logins struct {
 	succeeded []uint16     // by key, saturating
 	nights    []uint16     // by key, saturating
 	failed    []event.Time // by key: the last time
+	attacks   int          // stories of an address so far
 	watched   []event.Time // by key: the first log-in
 }
 
@@ -66,27 +70,43 @@ func (s *logins) normal(e *Event) {
 		}
 	}
 	if s.rand.IntN(32) == 0 {
-		s.fail(e, k, s.trait(k, 2))
+		s.fail(e, k, nobodys(s.trait(k, 2)))
 		return
 	}
 	s.succeed(e, k, s.trait(k, 3+s.rand.Uint64N(2)), pick(s.Generator, k, 5, homes[:]))
 }
 
-// begin writes what both kinds of event have. Addresses are of 198.18.0.0/15, which is nobody's.
-func (s *logins) begin(e *Event, k int, kind string, address uint64) []byte {
+// address is an IPv4 address.
+type address [4]byte
+
+// nobodys returns an address of 198.18.0.0/15, which is nobody's.
+func nobodys(n uint64) address { return address{198, byte(18 + n%2), byte(n >> 8), byte(n >> 16)} }
+
+// carriers returns an address of 100.64.0.0/10, behind which carriers put their customers: only stories log in from there.
+func carriers(n uint64) address { return address{100, byte(64 + n>>16%64), byte(n >> 8), byte(n)} }
+
+func (a address) append(b []byte) []byte {
+	for i, n := range a {
+		if i > 0 {
+			b = append(b, '.')
+		}
+		b = strconv.AppendUint(b, uint64(n), 10)
+	}
+	return b
+}
+
+// begin writes what both kinds of event have.
+func (s *logins) begin(e *Event, k int, kind string, from address) []byte {
 	e.Key = padded(append(e.Key, "u-"...), uint64(k), 6)
 	b := text(e.Value, "type", kind)
 	b = instant(b, "at", e.At)
 	b = named(b, "user_id", "u-", uint64(k), 6)
-	b = append(field(b, "ip"), `"198.`...)
-	b = append(padded(b, 18+address%2, 1), '.')
-	b = append(padded(b, address>>8%256, 1), '.')
-	return append(padded(b, address>>16%256, 1), '"')
+	return append(from.append(append(field(b, "ip"), '"')), '"')
 }
 
-func (s *logins) fail(e *Event, k int, address uint64) {
+func (s *logins) fail(e *Event, k int, from address) {
 	e.Source = "login.failed"
-	e.Value = append(text(s.begin(e, k, "failed", address), "reason", "bad_password"), '}')
+	e.Value = append(text(s.begin(e, k, "failed", from), "reason", "bad_password"), '}')
 	if e.counts() {
 		s.failed[k] = max(s.failed[k], e.At)
 	}
@@ -95,7 +115,7 @@ func (s *logins) fail(e *Event, k int, address uint64) {
 
 func (s *logins) succeed(e *Event, k int, device uint64, c city) {
 	e.Source = "login.succeeded"
-	b := s.begin(e, k, "succeeded", s.trait(k, 2))
+	b := s.begin(e, k, "succeeded", nobodys(s.trait(k, 2)))
 	b = named(b, "device_id", "d-", device%1e9, 9)
 	lat, lon := s.near(c)
 	e.Value = append(position(b, lat, lon), '}')
@@ -117,6 +137,10 @@ func (s *logins) succeed(e *Event, k int, device uint64, c city) {
 
 func (s *logins) start(at event.Time) {
 	kind := s.rand.IntN(loginKinds)
+	if kind == loginSpraying {
+		s.startSpraying(at)
+		return
+	}
 	k, ok := s.victim(at, 6, always)
 	evening := 20 // a story ends before the night
 	if s.pace(time.Hour) < time.Hour {
@@ -149,18 +173,37 @@ func (s *logins) start(at event.Time) {
 	s.hold(k, at.Add(quiet), at.Add(free))
 }
 
+// startSpraying begins a story of an address: one password is tried there on many users. To each of them it is one failure.
+func (s *logins) startSpraying(at event.Time) {
+	if !s.draw(at, spraying) {
+		return
+	}
+	gap := s.pace(time.Minute)
+	for i, k := range s.crowd {
+		due := at.Add(time.Duration(i) * gap)
+		s.plan(plan{due: due, key: k, kind: loginSpraying, step: i, other: s.attacks})
+		s.busy[k] = due + 1
+	}
+	s.attacks++
+}
+
 func (s *logins) act(p plan, e *Event) {
 	home := pick(s.Generator, p.key, 5, homes[:])
 	switch p.kind {
 	case loginBurst:
-		s.fail(e, p.key, uint64(p.other))
+		s.fail(e, p.key, nobodys(uint64(p.other)))
 		if p.step == burstFailures-1 {
 			e.Label = "failed-logins-burst"
 		}
 	case loginSpray:
-		s.fail(e, p.key, uint64(p.other)+uint64(p.step)<<8)
+		s.fail(e, p.key, nobodys(uint64(p.other)+uint64(p.step)<<8))
 		if p.step == sprayed-1 {
 			e.Label = "failures-from-many-addresses"
+		}
+	case loginSpraying:
+		s.fail(e, p.key, carriers(uint64(p.other)))
+		if p.step == spraying-1 {
+			e.Label = "password-spraying"
 		}
 	case loginTravel:
 		if p.step == 1 {

@@ -14,6 +14,9 @@ const (
 	payTesting
 	payPlaces
 	payCountries
+	payDeclined
+	payMost
+	paySpree
 	payKinds
 )
 
@@ -22,14 +25,33 @@ const (
 	burstSize = 12
 	burstAt   = 10 // the payment at which many-payments-in-minutes alerts
 	tries     = 4
+	declined  = 6    // cards at which cards-declined-at-terminal alerts
+	sampled   = 14   // payments online, somewhat more than online-amount-far-above-most wants to have seen
+	spree     = 1000 // beyond which spending-spree alerts
+
+	ownTerminals  = 6000 // of the merchants; those behind them are of nobody but the stories
+	mostTerminals = 94_000
 )
 
 var categories = [...]string{"grocery", "restaurant", "transport", "clothing", "pharmacy", "fuel", "books", "electronics"}
 
 // payments gives each customer a home, one or two cards and an amount that is usual for them.
-type payments struct{ *Generator }
+type payments struct {
+	*Generator
+	terminals int          // stories of a terminal so far
+	online    []uint8      // by key: approved payments online with the first card, since begun
+	begun     []event.Time // by key
+	seenBy    []event.Time // by key: when the last sampled ones of them had begun
+}
 
-func newPayments(g *Generator) (script, error) { return &payments{g}, nil }
+func newPayments(g *Generator) (script, error) {
+	n := g.options.Keys
+	s := &payments{Generator: g, online: make([]uint8, n), begun: make([]event.Time, n), seenBy: make([]event.Time, n)}
+	for i := range s.seenBy {
+		s.seenBy[i] = event.NoTime
+	}
+	return s, nil
+}
 
 // payment is what differs between payments.
 type payment struct {
@@ -38,6 +60,7 @@ type payment struct {
 	approved bool
 	card     uint64
 	where    city
+	terminal uint64 // 0: one of the merchant's
 }
 
 func (s *payments) home(k int) city { return pick(s.Generator, k, 1, homes[:]) }
@@ -77,7 +100,11 @@ func (s *payments) write(e *Event, k int, p *payment) {
 	b = instant(b, "at", e.At)
 	b = named(b, "customer_id", "c-", uint64(k), 6)
 	b = named(b, "card_id", "k-", uint64(k)*2+p.card, 7)
-	b = named(b, "terminal_id", "t-", merchant*3+s.rand.Uint64N(3), 5)
+	terminal := p.terminal
+	if terminal == 0 {
+		terminal = merchant*3 + s.rand.Uint64N(3)
+	}
+	b = named(b, "terminal_id", "t-", terminal, 5)
 	b = named(b, "merchant_id", "m-", merchant, 5)
 	b = text(b, "category", categories[merchant%uint64(len(categories))])
 	b = decimal(b, "amount", p.amount, 2)
@@ -91,10 +118,27 @@ func (s *payments) write(e *Event, k int, p *payment) {
 	}
 	e.Value = append(b, '}')
 	s.seen(k, e)
+	if e.counts() && p.approved && p.channel == "online" && p.card == 0 {
+		s.sample(k, e.At)
+	}
+}
+
+// sample counts a payment online. So it is known of a key that it has made so many within some time, without their times.
+func (s *payments) sample(k int, at event.Time) {
+	if s.online[k] == 0 {
+		s.begun[k] = at
+	}
+	if s.online[k]++; s.online[k] == sampled {
+		s.seenBy[k], s.online[k] = s.begun[k], 0
+	}
 }
 
 func (s *payments) start(at event.Time) {
 	kind := s.rand.IntN(payKinds)
+	if kind == payDeclined {
+		s.startDeclined(at)
+		return
+	}
 	k, ok := s.victim(at, 14, s.quietSince(kind, at))
 	if !ok {
 		return
@@ -112,6 +156,12 @@ func (s *payments) start(at event.Time) {
 	case payCountries:
 		steps, gap, quiet = 3, 5*time.Minute, travelHold
 		ok = at.Std().Hour() < 23 // all on one day
+	case payMost:
+		steps, gap, quiet = 2, 10*time.Minute, 11*time.Minute
+		ok = s.seenBy[k] > at.Add(-29*24*time.Hour)
+	case paySpree:
+		steps, gap, quiet = s.spreeOf(k), 15*time.Minute, 3*time.Hour
+		ok = steps < burstAt-1
 	}
 	if !ok {
 		return
@@ -123,9 +173,29 @@ func (s *payments) start(at event.Time) {
 	s.hold(k, at.Add(quiet), at.Add(payFree))
 }
 
-// quietSince says since when a victim must have paid nothing: a burst must not join a session of payments.
+// startDeclined begins a story of a terminal: cards of different customers are declined there. To each of them it is one declined payment.
+func (s *payments) startDeclined(at event.Time) {
+	if !s.draw(at, declined) {
+		return
+	}
+	gap := s.pace(time.Minute)
+	for i, k := range s.crowd {
+		due := at.Add(time.Duration(i) * gap)
+		s.plan(plan{due: due, key: k, kind: payDeclined, step: i, other: s.terminals})
+		s.busy[k] = due + 1
+	}
+	s.terminals++
+}
+
+// spreeAmount is what a customer pays again and again in a spree: much, and not unusual yet.
+func (s *payments) spreeAmount(k int) int { return int(2.5 * s.mean(k)) }
+
+// spreeOf is how many such payments are a spree.
+func (s *payments) spreeOf(k int) int { return spree/s.spreeAmount(k) + 1 }
+
+// quietSince says since when a victim must have paid nothing: a burst or a spree must not join a session of payments.
 func (s *payments) quietSince(kind int, at event.Time) event.Time {
-	if kind == payBurst {
+	if kind == payBurst || kind == paySpree {
 		return at.Add(-21 * time.Minute)
 	}
 	return always
@@ -162,6 +232,23 @@ func (s *payments) act(p plan, e *Event) {
 		}
 		if p.step == 2 {
 			e.Label = "three-countries-in-a-day"
+		}
+	case payDeclined:
+		pay.approved, pay.channel = false, "online"
+		pay.terminal = ownTerminals + uint64(p.other%mostTerminals)
+		if p.step == declined-1 {
+			e.Label = "cards-declined-at-terminal"
+		}
+	case payMost: // the alert of the first amount holds those of the second one by amount-far-above-usual back
+		pay.channel = "online"
+		pay.amount, e.Label = s.mean(p.key)*(5+s.rand.Float64()), "amount-far-above-usual"
+		if p.step == 1 {
+			pay.amount, e.Label = s.mean(p.key)*(14+s.rand.Float64()), "online-amount-far-above-most"
+		}
+	case paySpree:
+		pay.amount = float64(s.spreeAmount(p.key))
+		if p.step == s.spreeOf(p.key)-1 {
+			e.Label = "spending-spree"
 		}
 	}
 	s.write(e, p.key, &pay)

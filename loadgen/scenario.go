@@ -39,10 +39,10 @@ func scenarios() []entry {
 	return []entry{
 		{Scenario{"pizza", "Orders of pizzas: mostly one a day and customer, sometimes a second one or a very dear one.", []string{"pizzas"},
 			[]string{"two-pizzas-one-day", "dearer-than-usual", "back-after-a-month"}, 5_000, 1.0 / 3, time.Minute}, newPizza},
-		{Scenario{"payments", "Card payments of 14 fields with five kinds of fraud: large amounts, bursts, tried cards, two places at once, many countries.", []string{"payments"},
-			[]string{"amount-far-above-usual", "many-payments-in-minutes", "card-testing", "card-in-two-places", "three-countries-in-a-day"}, 10_000, 3, time.Minute}, newPayments},
-		{Scenario{"logins", "Log-ins that succeed or fail: guessed passwords from one and from many addresses, travel, nights, devices.", []string{"logins"},
-			[]string{"failed-logins-burst", "failures-from-many-addresses", "impossible-travel", "first-login-at-night", "many-devices", "new-device"}, 5_000, 4, time.Minute}, newLogins},
+		{Scenario{"payments", "Card payments of 14 fields with eight kinds of fraud: large amounts (of a customer, of a card online), bursts, sprees, tried cards, two places at once, many countries, a terminal of stolen cards.", []string{"payments"},
+			[]string{"amount-far-above-usual", "many-payments-in-minutes", "card-testing", "card-in-two-places", "three-countries-in-a-day", "cards-declined-at-terminal", "online-amount-far-above-most", "spending-spree"}, 10_000, 3, time.Minute}, newPayments},
+		{Scenario{"logins", "Log-ins that succeed or fail: guessed passwords of one user and of many, from one and from many addresses, travel, nights, devices.", []string{"logins"},
+			[]string{"failed-logins-burst", "failures-from-many-addresses", "impossible-travel", "first-login-at-night", "many-devices", "new-device", "password-spraying"}, 5_000, 4, time.Minute}, newLogins},
 		{Scenario{"sensors", "Temperatures every five minutes: stuck, jumping, drifting and silent sensors, and broken batteries.", []string{"readings"},
 			[]string{"sensor-stuck", "sensor-spike", "sensor-drift", "sensor-was-silent", "battery-drains"}, 500, 288, 5 * time.Minute}, newSensors},
 	}

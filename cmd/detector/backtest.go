@@ -51,7 +51,9 @@ func newBacktest(g *global) *cobra.Command {
 			"rule is by another key than its source's, partitions are read together instead, merged by the records' timestamps: about the order in which\n" +
 			"the rule would have seen them live.\n\n" +
 			"--alerts writes the records that `detector run` would have put on the alerts topic, to the byte, in order of emission; rules in shadow mode\n" +
-			"are counted only. With --from and --to, alerts outside are neither written nor counted, but all events build context.",
+			"are counted only. With --from and --to, alerts outside are neither written nor counted, but all events build context. What a rule by another\n" +
+			"key finds depends on the order in which its events come together, which live is that of the commits of their tasks: its alerts are the same\n" +
+			"to the byte only where the order is, as from one partition at a time.",
 		Example: "  detector backtest --input payment.made=payments.ndjson\n" +
 			"  detector backtest --input payments=october.ndjson --from 2026-10-08 --alerts alerts.ndjson rules/new.yaml\n" +
 			"  zcat payments.ndjson.gz | detector backtest --input payments=- --alerts - | jq .summary\n" +

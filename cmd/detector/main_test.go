@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -23,5 +24,10 @@ func TestSessions(t *testing.T) {
 		Dir:                 "testdata/script",
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			examples, err := filepath.Abs("../../rules/examples")
+			e.Setenv("EXAMPLES", examples)
+			return err
+		},
 	})
 }

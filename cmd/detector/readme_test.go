@@ -43,10 +43,10 @@ func TestReadme(t *testing.T) {
 		said += string(out)
 		ran++
 	}
-	if ran != 2 {
-		t.Errorf("%d blocks were run, want 2", ran)
+	if ran != 3 {
+		t.Errorf("%d blocks were run, want 3", ran)
 	}
-	for _, want := range []string{"1 rules in 1 files, no problems", "two-pizzas-one-day"} {
+	for _, want := range []string{"1 rules in 1 files, no problems", "two-pizzas-one-day", "first-ever"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("what it prints does not have %q:\n%s", want, said)
 		}
