@@ -21,8 +21,9 @@
 //
 // Each scenario belongs to the deployment of that name in rules/examples. An anomaly is a short story of one key (tiny payments, then a
 // large one; a log-in far away) that makes exactly one of its rules alert; the event that has to bring the alert carries the rule's id as
-// its Label. Some stories are of another key than the record's: many customers whose cards are declined at one terminal. While a story runs its key does nothing else, and afterwards it is left alone until no window knows of it. When no key is free
-// there is no anomaly, so few keys at a high rate have few.
+// its Label. Some stories are of another key than the record's: cards of many customers that are declined at one terminal. Their Entity is
+// that key, by which the alert is found whichever of the story's events comes last to the rule. While a story runs its key does nothing else,
+// and afterwards it is left alone until no window knows of it. When no key is free there is no anomaly, so few keys at a high rate have few.
 //
 // Stories take their time, up to hours. Options.Hasty makes those that begin after Start sixty times as fast, for a demonstration:
 //

@@ -41,6 +41,7 @@ type Event struct {
 	At        event.Time // event time
 	Due       event.Time // when a live producer would have written it: At, unless the event is out of order
 	Label     string     // id of the rule that has to alert at this event; empty: none
+	Entity    []byte     // the key of that rule when it is not the record's: it alerts at this event, or at one of the story just before; else empty
 	History   bool       // before Options.Start
 	Late      bool       // beyond the lateness: no rule sees it
 	Malformed bool       // a dead letter
@@ -158,9 +159,9 @@ func (g *Generator) tick() {
 
 func millis(t event.Time) event.Time { return t - t%1e6 }
 
-// Next makes the next event. It reuses the memory of dst.Key and dst.Value.
+// Next makes the next event. It reuses the memory of dst.Key, dst.Value and dst.Entity.
 func (g *Generator) Next(dst *Event) {
-	*dst = Event{Number: g.number, Topic: g.scenario.Topics[0], Key: dst.Key[:0], Value: dst.Value[:0]}
+	*dst = Event{Number: g.number, Topic: g.scenario.Topics[0], Key: dst.Key[:0], Value: dst.Value[:0], Entity: dst.Entity[:0]}
 	g.number++
 	if len(g.plans) > 0 && g.plans[0].due <= g.now {
 		p := g.plans[0]
@@ -254,6 +255,17 @@ func (g *Generator) draw(at event.Time, n int) (ok bool) {
 		}
 	}
 	return false
+}
+
+// inOnePane plans a step of a story for each key of the crowd, all within one pane of the window of the story's rule. Such a rule has another
+// key, and sees the events of several partitions in the order in which they come together: within a pane the last of them alerts in any order.
+func (g *Generator) inOnePane(at event.Time, pane, gap time.Duration, p plan) {
+	at += event.Time(pane) - at%event.Time(pane)
+	for i, k := range g.crowd {
+		p.due, p.key, p.step = at.Add(time.Duration(i)*gap), k, i
+		g.plan(p)
+		g.busy[k] = p.due + 1
+	}
 }
 
 // hold keeps the key from ordinary events until quiet, and from other anomalies until free.

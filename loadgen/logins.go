@@ -178,12 +178,7 @@ func (s *logins) startSpraying(at event.Time) {
 	if !s.draw(at, spraying) {
 		return
 	}
-	gap := s.pace(time.Minute)
-	for i, k := range s.crowd {
-		due := at.Add(time.Duration(i) * gap)
-		s.plan(plan{due: due, key: k, kind: loginSpraying, step: i, other: s.attacks})
-		s.busy[k] = due + 1
-	}
+	s.inOnePane(at, 30*time.Second, 2*time.Second, plan{kind: loginSpraying, other: s.attacks})
 	s.attacks++
 }
 
@@ -203,7 +198,7 @@ func (s *logins) act(p plan, e *Event) {
 	case loginSpraying:
 		s.fail(e, p.key, carriers(uint64(p.other)))
 		if p.step == spraying-1 {
-			e.Label = "password-spraying"
+			e.Label, e.Entity = "password-spraying", carriers(uint64(p.other)).append(e.Entity)
 		}
 	case loginTravel:
 		if p.step == 1 {

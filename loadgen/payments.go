@@ -178,12 +178,7 @@ func (s *payments) startDeclined(at event.Time) {
 	if !s.draw(at, declined) {
 		return
 	}
-	gap := s.pace(time.Minute)
-	for i, k := range s.crowd {
-		due := at.Add(time.Duration(i) * gap)
-		s.plan(plan{due: due, key: k, kind: payDeclined, step: i, other: s.terminals})
-		s.busy[k] = due + 1
-	}
+	s.inOnePane(at, 10*time.Second, time.Second, plan{kind: payDeclined, other: s.terminals})
 	s.terminals++
 }
 
@@ -237,7 +232,7 @@ func (s *payments) act(p plan, e *Event) {
 		pay.approved, pay.channel = false, "online"
 		pay.terminal = ownTerminals + uint64(p.other%mostTerminals)
 		if p.step == declined-1 {
-			e.Label = "cards-declined-at-terminal"
+			e.Label, e.Entity = "cards-declined-at-terminal", padded(append(e.Entity, "t-"...), pay.terminal, 5)
 		}
 	case payMost: // the alert of the first amount holds those of the second one by amount-far-above-usual back
 		pay.channel = "online"

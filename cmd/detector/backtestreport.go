@@ -91,7 +91,7 @@ func (r *backtestReport) alert(a *engine.Alert) {
 	}
 	r.keys[key][a.Rule.ID]++
 	if r.tally != nil {
-		r.tally.found[finding{a.Rule.ID, a.Origin.Topic, a.Origin.Partition, a.Offset}] = a.At.Time()
+		r.tally.find(finding{a.Rule.ID, a.Origin.Topic, a.Origin.Partition, a.Offset}, hit{key, a.At.Time(), a.At.Time()})
 	}
 }
 

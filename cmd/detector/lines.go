@@ -20,8 +20,9 @@ type label struct {
 	Rule      string `json:"rule"`
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
-	Offset    int64  `json:"offset"` // -1: stored, but where is not known
-	Key       string `json:"key"`
+	Offset    int64  `json:"offset"`           // -1: stored, but where is not known
+	Key       string `json:"key"`              // of the record
+	Entity    string `json:"entity,omitempty"` // the key of the rule when it is not the record's: the alert is of it and about that time, at whichever event
 	At        string `json:"at"`
 }
 
@@ -31,7 +32,7 @@ func (l *label) line() []byte {
 }
 
 func newLabel(e *loadgen.Event, topic string) *label {
-	return &label{Rule: e.Label, Topic: topic, Key: string(e.Key), At: string(event.AppendTime(nil, e.At, 0))}
+	return &label{Rule: e.Label, Topic: topic, Key: string(e.Key), Entity: string(e.Entity), At: string(event.AppendTime(nil, e.At, 0))}
 }
 
 // readLabels reads what --labels has written, a label a line.

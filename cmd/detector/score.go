@@ -32,21 +32,68 @@ type finding struct {
 	offset    event.Offset
 }
 
+// story is an anomaly of another key than the record's. Which of its events comes last to the rule is not known before.
+type story struct {
+	rule, entity string
+	at           event.Time
+	due          event.Time // when its event was due
+}
+
+// storyNear is how far the alert may be from the event with the label: stories of other keys are shorter.
+const storyNear = time.Minute
+
+// hit is an alert as the tally has found it.
+type hit struct {
+	entity string     // its key
+	at     event.Time // of its event
+	read   event.Time // when it could be read first
+}
+
 // tally holds what is expected against what is found.
 type tally struct {
 	expected map[finding]event.Time // when the event was due
-	found    map[finding]event.Time // when the alert could be read first
+	stories  []story
+	found    map[finding]hit
 }
 
 func newTally() tally {
-	return tally{map[finding]event.Time{}, map[finding]event.Time{}}
+	return tally{expected: map[finding]event.Time{}, found: map[finding]hit{}}
 }
 
 // expect notes an anomaly; one that was stored nobody knows where cannot be compared.
 func (t *tally) expect(l *label, due event.Time) {
-	if l.Offset >= 0 {
+	switch at, _ := parseTime(l.At); {
+	case l.Offset < 0:
+	case l.Entity != "":
+		t.stories = append(t.stories, story{l.Rule, l.Entity, at, due})
+	default:
 		t.expected[finding{l.Rule, l.Topic, event.Partition(l.Partition), event.Offset(l.Offset)}] = due
 	}
+}
+
+// find notes an alert, the first time that it is seen.
+func (t *tally) find(f finding, h hit) {
+	if _, known := t.found[f]; !known {
+		t.found[f] = h
+	}
+}
+
+// ofStories returns the alerts of stories, by their index.
+func (t *tally) ofStories() map[int]finding {
+	type entity struct{ rule, key string }
+	by := map[entity][]int{}
+	for i, s := range t.stories {
+		by[entity{s.rule, s.entity}] = append(by[entity{s.rule, s.entity}], i)
+	}
+	hits := map[int]finding{}
+	for f, h := range t.found {
+		for _, i := range by[entity{f.rule, h.entity}] {
+			if d := time.Duration(h.at - t.stories[i].at); d.Abs() <= storyNear {
+				hits[i] = f
+			}
+		}
+	}
+	return hits
 }
 
 func (t *tally) missing() bool {
@@ -55,7 +102,7 @@ func (t *tally) missing() bool {
 			return true
 		}
 	}
-	return false
+	return len(t.stories) > 0 && len(t.ofStories()) < len(t.stories)
 }
 
 // compare compares; alerts that nobody expects count when their events are ours.
@@ -67,18 +114,28 @@ func (t *tally) compare(ours func(finding) bool) []*ruleScore {
 		}
 		return byRule[rule]
 	}
-	for f, due := range t.expected {
-		x := of(f.rule)
+	take := func(rule string, due event.Time, f finding) {
+		x := of(rule)
 		x.Injected++
-		if at, found := t.found[f]; found {
+		if h, found := t.found[f]; found {
 			x.Found++
-			x.delays.add(time.Duration(at - due))
+			x.delays.add(time.Duration(h.read - due))
 		} else {
 			x.Missed++
 		}
 	}
+	told := map[finding]bool{}
+	for f, due := range t.expected {
+		take(f.rule, due, f)
+		told[f] = true
+	}
+	hits := t.ofStories()
+	for i, s := range t.stories {
+		take(s.rule, s.due, hits[i])
+		told[hits[i]] = true
+	}
 	for f := range t.found {
-		if _, wanted := t.expected[f]; !wanted && ours(f) {
+		if !told[f] && ours(f) {
 			of(f.rule).Other++
 		}
 	}

@@ -61,6 +61,8 @@ func (s *scorer) read(feed *kafka.Feed) {
 func (s *scorer) alert(value []byte, now event.Time) {
 	var a struct {
 		State    string
+		Key      map[string]any
+		At       string
 		Rule     struct{ ID string }
 		Position struct {
 			Topic     string
@@ -74,9 +76,12 @@ func (s *scorer) alert(value []byte, now event.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := finding{a.Rule.ID, s.topic, a.Position.Partition, a.Position.Offset}
-	if _, known := s.tally.found[f]; !known {
-		s.tally.found[f] = now
+	h := hit{read: now}
+	h.at, _ = parseTime(a.At)
+	for _, v := range a.Key { // stories are of keys of one field
+		h.entity = fmt.Sprint(v)
 	}
+	s.tally.find(f, h)
 }
 
 // sent notes that a record is ours.
