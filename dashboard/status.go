@@ -11,7 +11,7 @@ type Status struct {
 	DeadLetters     []DeadLetter `json:"dead_letters"`      // since the start
 	Rules           []Rule       `json:"rules"`
 	State           State        `json:"state"`
-	Problems        []string     `json:"problems"` // what keeps the pipeline from running, one sentence each, with its cure
+	Problems        []string     `json:"problems"` // what keeps the pipeline from running, and rules from coming into force, one sentence each, with its cure
 }
 
 // Partition is one partition of an input topic and the task that reads it.

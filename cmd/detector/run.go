@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +21,7 @@ func newRun(g *global) *cobra.Command {
 		Short: "Run the service: read events, raise alerts",
 		Long: "Run the service: it joins the consumer group, reads the partitions, and writes alerts. Contexts in a folder (state.store: pebble) belong to one\n" +
 			"instance, so a second one of the same app is refused. SIGTERM and Ctrl-C end it in order within ten seconds, also while it starts: what was read is committed,\n" +
-			"contexts are checkpointed.",
+			"contexts are checkpointed. SIGHUP, POST /reload on the admin listener and a change of the files read the rules again: what has changed is in force seconds later.",
 		Example: "  detector run\n  detector run --config /etc/insolite/insolite.yaml --log-format json\n  INSOLITE_KAFKA_BROKERS=kafka:9092 detector run",
 		Args:    cobra.NoArgs,
 	}
@@ -52,6 +56,9 @@ func newDrain(g *global) *cobra.Command {
 
 // serve runs a service until it ends by itself or the context does.
 func (g *global) serve(ctx context.Context, config string, o app.ServiceOptions) error {
+	hangUp := make(chan os.Signal, 1) // before anything else: unasked for, it would end the process
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
 	p, err := g.load(config, nil, rules.Options{})
 	if err != nil {
 		return err
@@ -66,17 +73,30 @@ func (g *global) serve(ctx context.Context, config string, o app.ServiceOptions)
 		o.Logger.Info("stopped while it was starting", "at", err)
 		return stopped(o)
 	}
-	select {
-	case <-ctx.Done():
-		o.Logger.Info("stop")
-	case <-s.Ended():
-	}
+	awaitEnd(ctx, s, hangUp, o.Logger)
 	s.Stop()
 	select {
 	case <-s.Ended():
 		return s.Err()
 	default:
 		return stopped(o)
+	}
+}
+
+// awaitEnd waits until the service ends by itself or the context does, and reads the rules again on each signal.
+func awaitEnd(ctx context.Context, s *app.Service, hangUp <-chan os.Signal, log *slog.Logger) {
+	for {
+		select {
+		case <-hangUp:
+			if r := s.Reload(ctx, app.BySignal); r.Result == app.Failed {
+				log.Warn("the rules could not be read again", "error", r.Error)
+			}
+		case <-ctx.Done():
+			log.Info("stop")
+			return
+		case <-s.Ended():
+			return
+		}
 	}
 }
 

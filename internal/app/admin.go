@@ -37,8 +37,8 @@ func (s *Service) startAdmin() error {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		_ = s.registry.WritePrometheus(w) // the reader has gone
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.unhealthy()) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, s.unready(r.Context())) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.unhealthy(), nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, s.unready(r.Context()), s.notices()) })
 	mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(showConfig(s.config)) // the reader has gone
@@ -49,6 +49,7 @@ func (s *Service) startAdmin() error {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("GET /context", s.serveContext)
+	mux.HandleFunc("POST /reload", s.serveReload)
 	a := &adminServer{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, listener: s.bound}
 	s.admin = a
 	s.wait.Go(func() {
@@ -65,15 +66,15 @@ func (s *Service) startAdmin() error {
 	return nil
 }
 
-// answer is 200 without reasons, else 503 with them.
-func answer(w http.ResponseWriter, reasons []string) {
+// answer is 200 without reasons, else 503 with them. Notices change nothing about that.
+func answer(w http.ResponseWriter, reasons, notices []string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if len(reasons) == 0 {
-		fmt.Fprintln(w, "ok")
-		return
+		reasons = []string{"ok"}
+	} else {
+		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprintln(w, strings.Join(reasons, "\n"))
+	fmt.Fprintln(w, strings.Join(append(reasons, notices...), "\n"))
 }
 
 // present returns the tasks of this instance in the order of their partitions.

@@ -104,7 +104,7 @@ var pagePhases = [...]string{task.Recovering: "recovering", task.Replaying: "rec
 // pageStatus is the pipeline as the page shows it.
 func (s *Service) pageStatus() dashboard.Status {
 	now := s.now()
-	st := dashboard.Status{At: now, Kafka: strings.Join(s.config.Kafka.Brokers, ", "), Problems: few(s.unready(s.stopping))}
+	st := dashboard.Status{At: now, Kafka: strings.Join(s.config.Kafka.Brokers, ", "), Problems: few(append(s.unready(s.stopping), s.notices()...))}
 	all := s.present()
 	var sum tally
 	s.mu.Lock()

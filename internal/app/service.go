@@ -43,6 +43,7 @@ type Service struct {
 	bundles    *bundles
 	member     *kafka.Membership
 	pace       pace
+	reloads    reloader
 	page       *dashboard.Server
 	admin      *adminServer
 	bound      net.Listener  // of admin, before it serves
@@ -94,6 +95,7 @@ func NewService(o ServiceOptions) *Service {
 	for _, result := range []string{accepted, refused} {
 		s.registry.Counter(telemetry.RuleSets, result)
 	}
+	s.reloads.turn = make(chan struct{}, 1)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -242,8 +244,10 @@ func (s *Service) publishRules(ctx context.Context) error {
 		default:
 		}
 	}
-	_, err = s.bundles.set(ctx, s.bundles.Newest())
-	return err
+	if _, err = s.bundles.set(ctx, s.bundles.Newest()); err != nil {
+		return err
+	}
+	return s.prepareReload()
 }
 
 // sameApplication sees that the rules in force read some topic which those on disk read, too. Rules of another deployment that has been given the
@@ -345,8 +349,11 @@ func (s *Service) followBundle(ctx context.Context) {
 	if err != nil {
 		s.registry.Counter(telemetry.RuleSets, refused).Inc()
 		s.log.Error("the newest rules can't be used; tasks go on with the ones that they have", "bundle", number, "error", err)
+		why := fmt.Sprintf("the newest rules can't be used, and tasks go on with the ones that they have: %v; publish others, or start a version that knows them", err)
+		s.reloads.unfit.Store(&why)
 		return
 	}
+	s.reloads.unfit.Store(nil)
 	s.registry.Counter(telemetry.RuleSets, accepted).Inc()
 	s.log.Info("new rules", "bundle", number, "rules", len(set.Rules))
 }

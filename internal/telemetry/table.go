@@ -32,6 +32,9 @@ const (
 	FrameBytesSent
 	RuleOutcomes
 	RuleSets
+	ReloadAttempts
+	ReloadSuccessful
+	ReloadTime
 	Alerts
 	DeadLetters
 	Commits
@@ -128,6 +131,10 @@ var table = [ids]Def{
 
 	RuleOutcomes: {"insolite_rules_outcomes_total", TypeCounter, "Evaluations of a rule by outcome: matched, not_matched, insufficient_data, missing_field, excepted, suppressed, alerted or panicked. A matched one is also excepted, suppressed or alerted.", []string{"rule", "outcome"}},
 	RuleSets:     {"insolite_rules_loads_total", TypeCounter, "Sets of rules read after a change, by result: accepted or refused. A refused one leaves the running set as it is.", []string{"result"}},
+
+	ReloadAttempts:   {"insolite_rules_reload_attempts_total", TypeCounter, "Times that the rules on disk were read again while running, by what caused it (file, signal or api) and result: published, unchanged, refused (they have errors) or failed (no broker takes them).", []string{"by", "result"}},
+	ReloadSuccessful: {"insolite_rules_reload_successful", TypeGauge, "1 when the rules on disk had no errors when they were read last, and were published if they were new; else 0, and the ones before are in force.", nil},
+	ReloadTime:       {"insolite_rules_reload_success_seconds", TypeGauge, "Unix time at which the rules on disk were last read without errors, and published if they were new.", nil},
 
 	Alerts:              {"insolite_output_alerts_total", TypeCounter, "Alerts sent, by mode: live or shadow; again after a transaction that failed.", []string{"rule", "mode"}},
 	DeadLetters:         {"insolite_output_dead_letters_total", TypeCounter, "Records sent to the dead-letter topic; again after a transaction that failed.", []string{"stage", "reason"}},
