@@ -30,17 +30,23 @@ const (
 	echo       = "bare sarama echo"
 	atLeast    = "insolite, at_least_once"
 	exactly    = "insolite, exactly_once"
+	asStreams  = "insolite, exactly_once, commit_interval 100ms"
 	exactlyTwo = "insolite, exactly_once, two keys"
 )
 
-// commitInterval is that of the contenders of the latency test that have one.
-const commitInterval = 20 * time.Millisecond
+// commitInterval is that of the contenders of the latency test that have one; Kafka Streams documents streamsInterval as its default with
+// exactly_once_v2.
+const (
+	commitInterval  = 20 * time.Millisecond
+	streamsInterval = 100 * time.Millisecond
+)
 
 var delayContenders = []contender{
 	{echo, "consumer group; one message in 200 goes out by an asynchronous producer as it comes", 2, true, runEcho},
 	{atLeast, "`delivery: at_least_once`", 2, true, runService},
 	{exactly, "`delivery: exactly_once`, commit_interval 20ms", 2, true, runService},
-	{exactlyTwo, "the same, half of the rules through a repartition topic: two commits", 2, true, runService},
+	{asStreams, "the same with the interval that Kafka Streams documents as its default for exactly once", 2, true, runService},
+	{exactlyTwo, "exactly once every 20ms, half of the rules through a repartition topic: two commits", 2, true, runService},
 }
 
 // From a payment's being produced to its alert's being readable takes what is printed, for everyone at the same pace.
@@ -78,6 +84,9 @@ func delay(t *testing.T, client *kafka.Client, brokers []string, c *contender, r
 	t.Helper()
 	o := contest{Brokers: brokers, Run: "bench-" + run, Topic: "payments-" + run, Alerts: "alerts-" + run, CommitInterval: commitInterval,
 		Events: int64(float64(*rateFlag) * pacedFlag.Seconds()), TwoKeys: c.name == exactlyTwo, AtLeastOnce: c.name == atLeast}
+	if c.name == asStreams {
+		o.CommitInterval = streamsInterval
+	}
 	for _, topic := range []string{o.Topic, o.Alerts} {
 		if _, err := client.EnsureTopic(t.Context(), kafka.TopicSpec{Name: topic, Partitions: partitions}); err != nil {
 			t.Fatal(err)
