@@ -6,7 +6,10 @@
 //
 // A test takes a [Job] and a log from [Random], hands [Job.ConfigYAML], [Job.RulesYAML] and the log to the engine, and compares its
 // alerts with the findings of [Evaluate]. [Minimize] shrinks a pair on which the two differ. [Cells] tells which combinations of
-// aggregate, window, exclude_current and order of arrival the findings have exercised.
+// aggregate, window, exclude_current and order of arrival the findings have exercised, and where features of other keys and sources were read.
+//
+// A job has a source or two. Rules are by any key, with features of other keys and of the other source; an event comes to the tasks of [Job.Tasks]
+// one after the other, each of them before the next event.
 //
 // [Options] holds mutations of the definitions. They exist to prove that a comparison notices when engine and oracle differ.
 //
