@@ -43,7 +43,7 @@ type Event struct {
 	Label     string     // id of the rule that has to alert at this event; empty: none
 	Entity    []byte     // the key of that rule when it is not the record's: it alerts at this event, or at one of the story just before; else empty
 	History   bool       // before Options.Start
-	Late      bool       // beyond the lateness: no rule sees it
+	Late      bool       // beyond the lateness of all events: no rule of a topic with one partition sees it; of several, the partition decides
 	Malformed bool       // a dead letter
 }
 
