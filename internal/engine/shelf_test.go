@@ -390,8 +390,11 @@ func withGuest(j oracle.Job, random *rand.Rand) oracle.Job {
 			}
 		}
 	}
-	name := strings.Join(append([]string{"f0"}, features[0].Members()[:min(1, len(features[0].Members()))]...), ".")
-	r.ID, r.Exceptions, r.Features, r.Condition = guest, nil, features, oracle.Op("has", oracle.Ref(name))
+	r.ID, r.Exceptions, r.Features, r.Condition = guest, nil, features, nil
+	if len(features) > 0 { // else it has another trigger
+		name := strings.Join(append([]string{"f0"}, features[0].Members()[:min(1, len(features[0].Members()))]...), ".")
+		r.Condition = oracle.Op("has", oracle.Ref(name))
+	}
 	j.Rules = append(slices.Clone(j.Rules), r)
 	return j
 }
