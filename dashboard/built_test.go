@@ -184,6 +184,7 @@ func fullRecord(t *testing.T) Alert {
 		Because: []alerts.Operand{{Expr: "x", Value: event.BoolValue(true)}, {Expr: "y", Op: "==", HasLimit: true}},
 		Context: []alerts.Feature{
 			{Name: "last", Fields: []alerts.Named{{Name: "amount", Value: number(2)}}, Agg: "last", Window: "1 d", Samples: 1, From: at, To: at},
+			{Name: "most", Value: number(3), Agg: "percentile", P: 99_500, Window: "30 d", Season: "hour of day", Samples: 200, From: at, To: at},
 			{Name: "open", Agg: "count", Window: "session", From: event.NoTime, To: event.NoTime},
 		},
 		Evidence: []alerts.Seen{{Topic: "payment", Partition: 1, Offset: 1, At: event.NoTime}},

@@ -106,7 +106,9 @@ func sampleStatus() Status {
 			EventsPerSecond: f64(482.4), End: i64(18_442_931), Lag: i64(int64(i)), LagSeconds: f64(0.1), WatermarkDelaySeconds: f64(60.4), Late: uint64(i * 17)})
 	}
 	st.Partitions[1].Lag, st.Partitions[1].LagSeconds, st.Partitions[1].WatermarkDelaySeconds = i64(1402), f64(24.6), f64(85.1)
-	st.Partitions = append(st.Partitions, Partition{Topic: "carts", Phase: "idle"})
+	st.Partitions = append(st.Partitions, Partition{Topic: "carts", Phase: "idle"},
+		Partition{Topic: "insolite.by.terminal_id.1", Task: "insolite.by.terminal_id.1/0", Stage: true, Phase: "warming"},
+		Partition{Topic: "insolite.by.terminal_id.1", Partition: 1, Task: "insolite.by.terminal_id.1/1", Stage: true, Phase: "waiting", Why: "most records can't be decoded; correct the producer"})
 	st.DeadLetters = []DeadLetter{{Reason: "bad JSON", Topic: "payments", Count: 11, Last: noon.Add(-time.Minute)}, {Reason: "event time too far ahead", Topic: "sensors", Count: 2, Last: noon.Add(-time.Hour)}}
 	for _, s := range samples {
 		st.Rules = append(st.Rules, Rule{ID: s.rule, Title: s.title, Severity: s.severity, Mode: "live", Source: s.source, Evaluated: 868_314, Alerts: 9, Suppressed: uint64(s.suppressed)})

@@ -7,19 +7,21 @@ type Status struct {
 	At              time.Time    `json:"at"`
 	Kafka           string       `json:"kafka"`             // the brokers, as configured
 	EventsPerSecond *float64     `json:"events_per_second"` // of all sources
-	Partitions      []Partition  `json:"partitions"`        // of all input topics
+	Partitions      []Partition  `json:"partitions"`        // of all topics that are read
 	DeadLetters     []DeadLetter `json:"dead_letters"`      // since the start
 	Rules           []Rule       `json:"rules"`
 	State           State        `json:"state"`
 	Problems        []string     `json:"problems"` // what keeps the pipeline from running, and rules from coming into force, one sentence each, with its cure
 }
 
-// Partition is one partition of an input topic and the task that reads it.
+// Partition is one partition of a topic and the task that reads it.
 type Partition struct {
 	Topic                 string   `json:"topic"`
 	Partition             int32    `json:"partition"`
 	Task                  string   `json:"task"`              // the task's name; empty: nobody here reads it
-	Phase                 string   `json:"phase"`             // "running", "recovering", "paused", "idle"
+	Stage                 bool     `json:"stage"`             // the topic is the service's own: what rules by another key are sent through
+	Phase                 string   `json:"phase"`             // "running", "warming" (it runs, and reads what it remembers into memory beside that), "recovering", "replaying", "waiting", "refused", "idle"
+	Why                   string   `json:"why"`               // why it does not run, and the cure; empty: it does
 	EventsPerSecond       *float64 `json:"events_per_second"` // of the last ten seconds or so
 	End                   *int64   `json:"end"`               // offset that the next record will get
 	Lag                   *int64   `json:"lag"`               // committed records not read yet

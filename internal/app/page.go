@@ -99,7 +99,20 @@ func (s *Service) followAlerts(ctx context.Context, at kafka.TopicPartition, los
 }
 
 // pagePhases are the page's words for a task's phases.
-var pagePhases = [...]string{task.Recovering: "recovering", task.Replaying: "recovering", task.Live: "running", task.Stopped: "idle", task.Refused: "paused"}
+var pagePhases = [...]string{task.Recovering: "recovering", task.Replaying: "replaying", task.Live: "running", task.Stopped: "idle", task.Refused: "refused"}
+
+// pagePhase is the page's word for how a task stands.
+func pagePhase(t *task.Status) string {
+	switch {
+	case t.Phase != task.Live:
+		return pagePhases[t.Phase]
+	case t.Broken != nil:
+		return "waiting"
+	case t.Warmth == task.Warming:
+		return "warming"
+	}
+	return "running"
+}
 
 // pageStatus is the pipeline as the page shows it.
 func (s *Service) pageStatus() dashboard.Status {
@@ -114,8 +127,10 @@ func (s *Service) pageStatus() dashboard.Status {
 	for _, r := range all {
 		t, perSecond := r.meter.read()
 		status := r.Status()
-		st.Partitions = append(st.Partitions, pagePartition(&status, &t, perSecond, now))
-		if !isStage(s.config.App, status.Topic) { // its records are frames, of events that were counted when they came in
+		p := pagePartition(&status, &t, perSecond, now)
+		p.Stage, p.Why = isStage(s.config.App, status.Topic), notWorking(r)
+		st.Partitions = append(st.Partitions, p)
+		if !p.Stage { // its records are frames, of events that were counted when they came in
 			total += perSecond
 		}
 		sum.add(&t)
@@ -151,7 +166,7 @@ func few(problems []string) []string {
 
 func pagePartition(status *task.Status, t *tally, perSecond float64, now time.Time) dashboard.Partition {
 	p := dashboard.Partition{Topic: status.Topic, Partition: int32(status.Partition), Task: fmt.Sprintf("%s/%d", status.Topic, status.Partition),
-		Phase: pagePhases[status.Phase], EventsPerSecond: &perSecond, Late: t.late}
+		Phase: pagePhase(status), EventsPerSecond: &perSecond, Late: t.late}
 	if status.End >= 0 {
 		end, lag := int64(status.End), max(0, int64(status.End-max(status.Position.Offset, status.Committed.Offset)))
 		p.End, p.Lag = &end, &lag
@@ -199,7 +214,7 @@ func (s *Service) addOthers(own []dashboard.Partition) []dashboard.Partition {
 	for _, topic := range slices.Sorted(maps.Keys(s.partitions)) {
 		for n := range int32(s.partitions[topic]) {
 			if !slices.ContainsFunc(own, func(p dashboard.Partition) bool { return p.Topic == topic && p.Partition == n }) {
-				own = append(own, dashboard.Partition{Topic: topic, Partition: n})
+				own = append(own, dashboard.Partition{Topic: topic, Partition: n, Stage: isStage(s.config.App, topic)})
 			}
 		}
 	}

@@ -108,7 +108,7 @@ function Features({ of: a }: { of: Alert }) {
       <Table name="Features" heads={['Feature', { text: 'Value', num: true }, 'Aggregate', { text: 'Samples', num: true }, 'Window', `From – to (${zone()})`]}>
         {features.map(([name, f]) => (
           <tr key={name}>
-            <td class="b">{name}</td><td class="num">{text(f.value)}</td><td class="mid">{f.agg}</td><td class="num">{number(f.samples)}</td><td class="mid">{f.window}</td>
+            <td class="b">{name}</td><td class="num">{text(f.value)}</td><td class="mid">{f.agg}{f.p !== undefined && ` ${f.p}`}</td><td class="num">{number(f.samples)}</td><td class="mid">{f.window}{f.season && `, ${f.season}`}</td>
             <td class="mid" title={`${f.from ?? 'open'} – ${f.to ?? 'open'}`}>{edge(f.from)} – {edge(f.to)}</td>
           </tr>
         ))}

@@ -67,7 +67,9 @@ export interface Position {
 export interface Feature {
   value: Value;
   agg: string;
+  p?: number; // of a percentile
   window: string;
+  season?: string; // of a baseline
   samples: number;
   from: string | null;
   to: string | null;
@@ -112,7 +114,9 @@ export interface Partition {
   topic: string;
   partition: number;
   task: string;
+  stage: boolean;
   phase: string;
+  why: string;
   events_per_second: number | null;
   end: number | null;
   lag: number | null;

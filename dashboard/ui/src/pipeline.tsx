@@ -51,14 +51,17 @@ function Partitions({ all }: { all: readonly Partition[] }) {
   );
 }
 
+// tags are of phases that are no cause for worry, or for much.
+const tags: Record<string, string> = { idle: 'tag', warming: 'tag', refused: 'tag bad' };
+
 const dimZero = (n: number | null) => n === 0 ? 'num dim' : 'num';
 
 function PartitionLine({ of: x, worst }: { of: Partition; worst: number }) {
   const behind = isBehind(x);
   return (
     <tr>
-      <td>{x.topic}<span class="dim"> / </span>{number(x.partition)}</td>
-      <td class="mid">{x.task || unknown}{x.phase && x.phase !== 'running' && <> <span class={x.phase === 'idle' ? 'tag' : 'tag warn'}>{x.phase}</span></>}</td>
+      <td>{x.topic}<span class="dim"> / </span>{number(x.partition)}{x.stage && <> <span class="tag" title="The service's own topic, for rules by another key than the records'">stage</span></>}</td>
+      <td class="mid">{x.task || unknown}{x.phase && x.phase !== 'running' && <> <span class={tags[x.phase] ?? 'tag warn'} title={x.why || undefined}>{x.phase}</span></>}</td>
       <td class="num">{number(x.events_per_second)}</td>
       <td class="num">{number(x.end)}</td>
       <td class={dimZero(x.lag)}>{number(x.lag)}</td>

@@ -15,7 +15,7 @@ export function Tiles({ of: { pipeline: p, page } }: { of: Status }) {
   const share = state.bytes !== null && state.bytes_max ? `${number(state.bytes / state.bytes_max * 100)} % of ${bytes(state.bytes_max).join(' ')}` : plural(state.keys, 'key');
   return (
     <div class="tiles" role="list">
-      <Tile label="Events in" of={[number(p.events_per_second), p.events_per_second === null ? '' : '/s']}>{plural(new Set(parts.map(x => x.topic)).size, 'topic')}</Tile>
+      <Tile label="Events in" of={[number(p.events_per_second), p.events_per_second === null ? '' : '/s']}>{plural(new Set(parts.filter(x => !x.stage).map(x => x.topic)).size, 'topic')}</Tile>
       <Tile label="Lag" of={seconds(worst?.lag_seconds)}>{isBehind(worst) ? <span class="warned"><Icon name="warn" />{lagText}</span> : lagText}</Tile>
       <Tile label="Watermark delay" of={seconds(most(parts.map(x => x.watermark_delay_seconds)))}>the slowest task</Tile>
       <Tile label="Late" of={[number(sum(parts.map(x => x.late))), '']}>since the start</Tile>
