@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +28,7 @@ import (
 
 // DemoOptions configure a demonstration.
 type DemoOptions struct {
+	Pack   string        // of DemoPacks; empty: all of them in one deployment
 	Dir    string        // keeps everything there; empty: a temporary folder that is removed at the end
 	Listen string        // of the page; when it is taken, another port is
 	Rate   float64       // events a second over all scenarios
@@ -51,12 +54,22 @@ var demoScenes = []demoScene{
 	{"sensors", 30, 3 * 24 * time.Hour, 0.15, 0.05},
 }
 
+// DemoPacks returns the names of the examples that can be shown alone.
+func DemoPacks() []string {
+	var names []string
+	for _, s := range demoScenes {
+		names = append(names, s.name)
+	}
+	return names
+}
+
 const demoPartitions = 2
 
 // Demo is the whole service in one process, with nothing else on the machine: an embedded broker, a store in a folder, the example rules,
 // weeks of history, and then live events with anomalies among them.
 type Demo struct {
 	o       DemoOptions
+	scenes  []demoScene
 	dir     string
 	config  string
 	broker  *kfake.Cluster
@@ -68,7 +81,15 @@ type Demo struct {
 
 // RunDemo runs a demonstration until its time is over or the context ends.
 func RunDemo(ctx context.Context, o DemoOptions) (err error) {
-	d := &Demo{o: o}
+	d := &Demo{o: o, scenes: demoScenes}
+	if o.Pack != "" {
+		i := slices.Index(DemoPacks(), o.Pack)
+		if i < 0 {
+			return fmt.Errorf("there is no demo of %q; take one of %s", o.Pack, strings.Join(DemoPacks(), ", "))
+		}
+		d.scenes = slices.Clone(demoScenes[i : i+1])
+		d.scenes[0].share = 1
+	}
 	if o.For > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.For)
@@ -104,20 +125,64 @@ func (d *Demo) prepare() (err error) {
 	if err := os.MkdirAll(d.dir, 0o755); err != nil {
 		return fmt.Errorf("make a folder for the demo: %w", err)
 	}
-	if err := os.CopyFS(d.dir, examples.FS); err != nil {
+	if d.o.Pack == "" {
+		err = os.CopyFS(d.dir, examples.FS)
+	} else {
+		err = d.layOut(d.o.Pack)
+	}
+	if err != nil {
 		return fmt.Errorf("lay out the examples: %w", err)
 	}
 	return nil
 }
 
-// open starts the broker, and writes into the configuration where it is.
-func (d *Demo) open(ctx context.Context) error {
+// layOut lays one example out. Its context is built from the history before the start, which the example by itself does not ask for.
+func (d *Demo) layOut(pack string) error {
+	files, err := fs.Sub(examples.FS, pack)
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(d.dir, files); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(d.config)
+	if err != nil {
+		return err
+	}
+	text = topicLine.ReplaceAll(text, []byte("$0\n    warm_up: 45d"))
+	return os.WriteFile(d.config, text, 0o600)
+}
+
+// topicLine is the topic of a source in an example's configuration.
+var topicLine = regexp.MustCompile(`(?m)^    topic: [a-z]+$`)
+
+// same sees that a folder that was kept is of this demo.
+func (d *Demo) same(app string) error {
+	want := d.o.Pack
+	if want == "" {
+		want = "insolite"
+	}
+	if app != want {
+		return fmt.Errorf("%s holds the demo of %q, not of %q; take another --dir, or its --pack", d.dir, app, want)
+	}
+	return nil
+}
+
+// topics are those of the scenes.
+func (d *Demo) topics() []string {
 	var topics []string
 	for _, s := range loadgen.Scenarios() {
-		topics = append(topics, s.Topics...)
+		if slices.ContainsFunc(d.scenes, func(x demoScene) bool { return x.name == s.Name }) {
+			topics = append(topics, s.Topics...)
+		}
 	}
+	return topics
+}
+
+// open starts the broker, and writes into the configuration where it is.
+func (d *Demo) open(ctx context.Context) error {
 	data := filepath.Join(d.dir, "kafka")
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(data), kfake.SeedTopics(demoPartitions, topics...))
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(data), kfake.SeedTopics(demoPartitions, d.topics()...))
 	if err != nil {
 		return fmt.Errorf("start the embedded broker: %w", err)
 	}
@@ -171,6 +236,9 @@ func (d *Demo) run(ctx context.Context) error {
 	if p == nil {
 		return fmt.Errorf("the demo's rules have errors:\n%w", list.Err())
 	}
+	if err := d.same(p.Config.App); err != nil {
+		return err
+	}
 	start, _ := event.TimeOf(time.Now())
 	again, err := d.again(ctx)
 	if err != nil {
@@ -178,7 +246,7 @@ func (d *Demo) run(ctx context.Context) error {
 	}
 	var writers []*demoWriter
 	laid, began := 0, time.Now()
-	for _, s := range demoScenes {
+	for _, s := range d.scenes {
 		w, err := d.newWriter(s, start)
 		if err != nil {
 			return err
@@ -221,7 +289,7 @@ func (d *Demo) run(ctx context.Context) error {
 
 // again reports whether an earlier demo has left its events in the folder.
 func (d *Demo) again(ctx context.Context) (bool, error) {
-	end, err := d.client.LastStable(ctx, kafka.TopicPartition{Topic: loadgen.Scenarios()[0].Topics[0]})
+	end, err := d.client.LastStable(ctx, kafka.TopicPartition{Topic: d.topics()[0]})
 	if err != nil {
 		return false, fmt.Errorf("look at the demo's topics: %w", err)
 	}
@@ -236,7 +304,7 @@ func (d *Demo) introduce(p *Project, laid int, took time.Duration) {
 	d.say("Insolite, all in this process (%s).", keep)
 	d.say("  page       %s", d.service.page.URL())
 	d.say("  metrics    %s/metrics", d.service.admin.URL())
-	d.say("  Kafka      %s, for any client: topics payments, logins, pizzas, readings; alerts on %s", strings.Join(p.Config.Kafka.Brokers, ", "), p.Config.Alerts)
+	d.say("  Kafka      %s, for any client: topics %s; alerts on %s", strings.Join(p.Config.Kafka.Brokers, ", "), strings.Join(d.topics(), ", "), p.Config.Alerts)
 	d.say("  rules      %d in %s; change one and it is in force seconds later", len(p.Set.Rules), d.dir)
 	if laid == 0 {
 		d.say("It goes on where the demo before ended; Ctrl-C ends it.\n")
