@@ -64,7 +64,7 @@ func (d *draft) absence() {
 	if a.Of = d.awaited(m.Required("of", absenceExample)); a.Of != nil {
 		from = d.loader.viewOf(a.Of)
 	}
-	a.Where = condition(m.Get("where"), from.scope(), d.m.Get("context").Names()...)
+	a.Where = d.where(m, from)
 	if n := m.Required("within", absenceExample); n != nil {
 		a.Within, _ = n.Duration()
 	}
@@ -79,14 +79,6 @@ func (d *draft) absence() {
 	}
 	a.First = m.OneOf("arm", "last", "last", "first") == "first"
 	m.Done()
-}
-
-// scope is what a `where` over the view's events sees; nil: it is not known.
-func (v *view) scope() *expr.Scope {
-	if v == nil {
-		return nil
-	}
-	return v.event
 }
 
 // awaited reads a source whose events have the rule's key; nil: none.
