@@ -26,12 +26,7 @@ func TestReference(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real broker and six contenders take a minute; run without -short")
 	}
-	cluster := kafkatest.Start(t, 1)
-	client, err := kafka.Dial(t.Context(), kafka.Options{Brokers: cluster.Bootstrap(), App: "bench"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = client.Close() }()
+	cluster, client := startCluster(t)
 	p := fill(t, client, *eventsFlag, *keysFlag)
 	if p.want.Count == 0 {
 		t.Fatal("the backtest has no alerts, so nothing is compared")
@@ -58,6 +53,18 @@ func TestReference(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// startCluster starts a broker, and returns a client of it.
+func startCluster(t *testing.T) (*kafkatest.Cluster, *kafka.Client) {
+	t.Helper()
+	cluster := kafkatest.Start(t, 1)
+	client, err := kafka.Dial(t.Context(), kafka.Options{Brokers: cluster.Bootstrap(), App: "bench"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return cluster, client
 }
 
 // race runs a contender over the topic and compares its alerts.

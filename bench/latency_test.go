@@ -17,7 +17,6 @@ import (
 	"insolite/bench/reference"
 	"insolite/ingest/kafka"
 	"insolite/internal/event"
-	"insolite/internal/kafkatest"
 )
 
 var (
@@ -54,12 +53,7 @@ func TestLatency(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real broker and a paced producer; run without -short")
 	}
-	cluster := kafkatest.Start(t, 1)
-	client, err := kafka.Dial(t.Context(), kafka.Options{Brokers: cluster.Bootstrap(), App: "bench"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = client.Close() }()
+	cluster, client := startCluster(t)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d payments a second for %s each, the first fifth not counted.\n\n| contender | alerts | p50 ms | p99 ms | p99 against the echo |\n|---|---|---|---|---|\n", *rateFlag, *pacedFlag)
 	var floor time.Duration

@@ -8,7 +8,6 @@ import (
 	"insolite/ingest/kafka"
 	"insolite/internal/engine"
 	"insolite/internal/event"
-	"insolite/internal/kafkatest"
 	"insolite/internal/stagelog"
 	"insolite/rules"
 )
@@ -19,12 +18,7 @@ func TestTwoKeys(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a real broker; run without -short")
 	}
-	cluster := kafkatest.Start(t, 1)
-	client, err := kafka.Dial(t.Context(), kafka.Options{Brokers: cluster.Bootstrap(), App: "bench"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = client.Close() }()
+	cluster, client := startCluster(t)
 	payload := fill(t, client, *eventsFlag, *keysFlag)
 	r := newReport(payload)
 	for round := range *roundsFlag {
@@ -44,7 +38,7 @@ func TestTwoKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			log := keepStages(t, client, p.Set)
+			log := stagelog.Keep(t, client, p.Set)
 			r.add(c, c.start(t, o))
 			if !c.alerts {
 				continue
@@ -58,18 +52,6 @@ func TestTwoKeys(t *testing.T) {
 	ratio := r.median(twoKeys, cpu) / r.median(claimLoop, cpu) / 2
 	t.Logf("%d payments, medians of %d rounds: %.2f × an empty claim loop over twice as many records, %.3f allocations per event, %.0f MB\n%s", payload.events, *roundsFlag,
 		ratio, r.median(twoKeys, allocs), r.median(twoKeys, memory)/(1<<20), verdict{"two keys, CPU per event against an empty claim loop over twice as many records", ratio, 1.8, true}.line())
-}
-
-// keepStages keeps what is sent to stages, which delete it.
-func keepStages(t *testing.T, client *kafka.Client, set *rules.Set) *stagelog.Log {
-	t.Helper()
-	var topics []string
-	for _, p := range set.Plans {
-		if p.Stage != nil {
-			topics = append(topics, p.Topic)
-		}
-	}
-	return stagelog.Keep(t, client, topics...)
 }
 
 // recorded returns the alerts of engines that step what a run has read: the payments, and the frames of its repartition topic.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"insolite/internal/kafkatest"
+	"insolite/internal/stagelog"
 	"insolite/internal/testsize"
 )
 
@@ -61,7 +62,7 @@ func leadersMoved(r *rig) {
 func (r *rig) moveLeaders() {
 	r.t.Helper()
 	c := r.project.Config
-	topics := append(topicsOfStages(r.project.Set), r.topic(), c.Alerts, c.DeadLetters, c.JournalTopic(), c.BundlesTopic(), "__consumer_offsets", "__transaction_state")
+	topics := append(stagelog.Topics(r.project.Set), r.topic(), c.Alerts, c.DeadLetters, c.JournalTopic(), c.BundlesTopic(), "__consumer_offsets", "__transaction_state")
 	moved := strings.TrimSpace(r.java("testdata/Admin.java", append([]string{c.Kafka.Brokers[0], "move"}, topics...)...))
 	if r.t.Logf("%s leaders moved", moved); moved == "0" {
 		r.t.Error("no leader has moved: the test shows nothing")

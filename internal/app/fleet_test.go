@@ -12,7 +12,6 @@ import (
 	"insolite/ingest/kafka"
 	"insolite/internal/event"
 	"insolite/internal/stagelog"
-	"insolite/rules"
 )
 
 // fleet is several instances of one application, which keep their contexts in Redis. The first one has no part of its own.
@@ -30,7 +29,7 @@ const (
 func newFleet(r *rig, size int, static bool) *fleet {
 	r.t.Helper()
 	f := &fleet{rig: stageRig(r, terminalRule, settledRules, twoKeyRule)}
-	f.enough, f.kept = make(chan struct{}), stagelog.Keep(r.t, r.client, topicsOfStages(r.project.Set)...)
+	f.enough, f.kept = make(chan struct{}), stagelog.Keep(r.t, r.client, r.project.Set)
 	for n := range size {
 		name := fmt.Sprintf("instance-%d", n+1)
 		f.instances = append(f.instances, r.another(name, func(text string) string {
@@ -41,15 +40,6 @@ func newFleet(r *rig, size int, static bool) *fleet {
 		}))
 	}
 	return f
-}
-
-func topicsOfStages(set *rules.Set) (topics []string) {
-	for _, p := range set.Plans {
-		if p.Stage != nil {
-			topics = append(topics, p.Topic)
-		}
-	}
-	return topics
 }
 
 func (f *fleet) startAll() {

@@ -173,15 +173,22 @@ func (r *rig) produce(ctx context.Context, n int, perSecond, malformed float64) 
 	if err != nil {
 		return err
 	}
+	return r.paced(ctx, n, 500, perSecond, func(e *loadgen.Event) kafka.Message {
+		g.Next(e)
+		return kafka.Message{Topic: r.topic(), Key: slices.Clone(e.Key), Value: slices.Clone(e.Value), Timestamp: e.Due}
+	})
+}
+
+// paced produces n messages at a pace, some at once, unless it is enough before.
+func (r *rig) paced(ctx context.Context, n, some int, perSecond float64, next func(e *loadgen.Event) kafka.Message) error {
 	producer := r.client.NewProducer()
 	defer producer.Close()
 	var batch []kafka.Message
 	var e loadgen.Event
 	began := time.Now()
 	for i := range n {
-		g.Next(&e)
-		batch = append(batch, kafka.Message{Topic: r.topic(), Key: slices.Clone(e.Key), Value: slices.Clone(e.Value), Timestamp: e.Due})
-		if len(batch) < 500 && i < n-1 {
+		batch = append(batch, next(&e))
+		if len(batch) < some && i < n-1 {
 			continue
 		}
 		if _, err := producer.Produce(ctx, batch...); err != nil {

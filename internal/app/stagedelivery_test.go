@@ -14,12 +14,7 @@ import (
 func stagesKilled(r *rig, rules ...string) {
 	stageRig(r, rules...)
 	end := r.pourBoth(2500)
-	random := rand.New(rand.NewPCG(7, 8))
-	for range testsize.Rounds(3) {
-		r.start("run")
-		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(2000))*time.Millisecond)
-		r.kill()
-	}
+	r.killed(3, rand.New(rand.NewPCG(7, 8)), 700*time.Millisecond, 2700*time.Millisecond)
 	end()
 	r.drain()
 	r.judgeStages()
@@ -29,12 +24,7 @@ func stagesKilled(r *rig, rules ...string) {
 func stagesRepeated(r *rig) {
 	stageRig(r, terminalRule, settledRules)
 	end := r.pourBoth(2500)
-	random := rand.New(rand.NewPCG(9, 8))
-	for range testsize.Rounds(3) {
-		r.start("run")
-		time.Sleep(700*time.Millisecond + time.Duration(random.IntN(2000))*time.Millisecond)
-		r.kill()
-	}
+	r.killed(3, rand.New(rand.NewPCG(9, 8)), 700*time.Millisecond, 2700*time.Millisecond)
 	end()
 	r.drain()
 	want := r.evaluate()
@@ -107,7 +97,7 @@ func twoInstancesKilled(one *rig) {
 
 // pourBoth is pour for both sources, and follows the topics of stages, which are shortened.
 func (r *rig) pourBoth(perSecond float64) (end func()) {
-	r.enough, r.kept = make(chan struct{}), stagelog.Keep(r.t, r.client, topicsOfStages(r.project.Set)...)
+	r.enough, r.kept = make(chan struct{}), stagelog.Keep(r.t, r.client, r.project.Set)
 	wait := r.loadBoth(10_000_000, perSecond)
 	return func() {
 		r.t.Helper()

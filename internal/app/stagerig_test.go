@@ -14,6 +14,7 @@ import (
 	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/internal/journal"
+	"insolite/internal/stagelog"
 	"insolite/loadgen"
 )
 
@@ -106,29 +107,10 @@ func (r *rig) settle(ctx context.Context, n int, perSecond float64) error {
 	if err != nil {
 		return err
 	}
-	producer := r.client.NewProducer()
-	defer producer.Close()
-	var batch []kafka.Message
-	var e loadgen.Event
-	began := time.Now()
-	for i := range n {
-		g.Next(&e)
-		batch = append(batch, kafka.Message{Topic: r.settledTopic(), Value: slices.Clone(e.Value), Timestamp: e.Due})
-		if len(batch) < 200 && i < n-1 {
-			continue
-		}
-		if _, err := producer.Produce(ctx, batch...); err != nil {
-			return err
-		}
-		batch = batch[:0]
-		select {
-		case <-r.enough:
-			return nil
-		default:
-		}
-		time.Sleep(time.Until(began.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))))
-	}
-	return nil
+	return r.paced(ctx, n, 200, perSecond, func(e *loadgen.Event) kafka.Message {
+		g.Next(e)
+		return kafka.Message{Topic: r.settledTopic(), Value: slices.Clone(e.Value), Timestamp: e.Due}
+	})
 }
 
 // loadBoth is load for both sources.
@@ -353,10 +335,8 @@ func (r *rig) ofStages(alerts []string) {
 // closedStages checks that no transaction is open on the topics of stages.
 func (r *rig) closedStages() {
 	r.t.Helper()
-	for _, p := range r.project.Set.Plans {
-		if p.Stage != nil {
-			r.stable(p.Topic)
-		}
+	for _, topic := range stagelog.Topics(r.project.Set) {
+		r.stable(topic)
 	}
 }
 

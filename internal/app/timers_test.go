@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"insolite/internal/testsize"
 )
 
 // timerRules wait for what customers do not do, and for what lasts.
@@ -32,12 +30,7 @@ func timersKilled(r *rig) {
 	r.setting("lateness: 1m", "lateness: "+lateness.String())
 	r.rules(func(text string) string { return text + timerRules })
 	end := r.pour(1500)
-	random := rand.New(rand.NewPCG(7, 1))
-	for range testsize.Rounds(3) {
-		r.start("run")
-		time.Sleep(1500*time.Millisecond + time.Duration(random.IntN(2500))*time.Millisecond)
-		r.kill()
-	}
+	r.killed(3, rand.New(rand.NewPCG(7, 1)), 1500*time.Millisecond, 4000*time.Millisecond)
 	r.run()
 	end()
 	r.logged("msg=tick ", 2, 40*time.Second)

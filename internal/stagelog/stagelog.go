@@ -1,6 +1,6 @@
 // Package stagelog keeps, for tests, what is committed to the topics of stages, from which the stages delete what they have behind them.
 //
-//	log := stagelog.Keep(t, client, "payments.by.terminal.1") // before the service writes to it
+//	log := stagelog.Keep(t, client, set) // before the service writes to them
 //	records := log.UpTo(partition, end)
 package stagelog
 
@@ -15,6 +15,7 @@ import (
 	"insolite/ingest"
 	"insolite/ingest/kafka"
 	"insolite/internal/event"
+	"insolite/rules"
 )
 
 // Log is what was committed to some topics.
@@ -28,9 +29,9 @@ type Log struct {
 	next    map[kafka.TopicPartition]event.Offset
 }
 
-// Keep reads topics, which need not be there yet, until the test ends.
-func Keep(t testing.TB, client *kafka.Client, topics ...string) *Log {
-	k := &Log{t: t, client: client, topics: topics, records: map[kafka.TopicPartition][]ingest.Record{}, next: map[kafka.TopicPartition]event.Offset{}}
+// Keep reads the topics of a set's stages, which need not be there yet, until the test ends.
+func Keep(t testing.TB, client *kafka.Client, set *rules.Set) *Log {
+	k := &Log{t: t, client: client, topics: Topics(set), records: map[kafka.TopicPartition][]ingest.Record{}, next: map[kafka.TopicPartition]event.Offset{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	t.Cleanup(func() { cancel(); done.Wait() })
@@ -46,6 +47,16 @@ func Keep(t testing.TB, client *kafka.Client, topics ...string) *Log {
 		}
 	})
 	return k
+}
+
+// Topics returns the topics of a set's stages.
+func Topics(set *rules.Set) (topics []string) {
+	for _, p := range set.Plans {
+		if p.Stage != nil {
+			topics = append(topics, p.Topic)
+		}
+	}
+	return topics
 }
 
 // follow reads what is new in a topic.
