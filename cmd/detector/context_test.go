@@ -59,7 +59,7 @@ func (i *instance) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 var someContext = &app.Remembered{Position: "7", At: "2026-10-15T20:00:00Z", Newest: "2026-10-15T19:00:00Z", Bytes: 1234, Rules: []app.RememberedRule{{
-	Rule: "often", Mode: "shadow", Context: []app.RememberedFeature{
+	Rule: "often", Mode: "shadow", Context: []app.ToldFeature{
 		{Name: "n", Value: 3, Agg: "count", Window: "1h", Samples: 3, From: "2026-10-15T19:00:00Z", To: "2026-10-15T20:00:00Z"},
 		{Name: "usual", Agg: "avg", Window: "30d", Samples: 3, MinSamples: 10},
 		{Name: "last", Fields: map[string]any{"shop": "s", "amount": 1.5}, Agg: "last", Window: "forever", Samples: 1}},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"insolite/alerts"
+	"insolite/internal/app"
 	"insolite/internal/backtest"
 	"insolite/internal/engine"
 	"insolite/internal/event"
@@ -44,31 +45,13 @@ type ruleExplained struct {
 	Exceptions      []nodeExplained    `json:"exceptions,omitempty"`
 	Suppressed      int                `json:"suppressed"`
 	SuppressedUntil string             `json:"suppressed_until,omitempty"`
-	Waits           []waitExplained    `json:"waits,omitempty"` // behind the event
+	Waits           []app.ToldWait     `json:"waits,omitempty"` // behind the event
 
 	key []alerts.Named // in the rule's order
 }
 
-// waitExplained is what waits for an instant.
-type waitExplained struct {
-	Since string `json:"since"`
-	Until string `json:"until,omitempty"` // absent: until the condition does not hold
-	Open  bool   `json:"open"`            // an alert is open, and closes then; else it is due then
-}
-
 type featureExplained struct {
-	Name       string         `json:"name"`
-	Value      any            `json:"value,omitempty"` // absent: unknown
-	Fields     map[string]any `json:"fields,omitempty"`
-	Agg        string         `json:"agg"`
-	P          float64        `json:"p,omitempty"` // of a percentile
-	Window     string         `json:"window"`
-	Season     string         `json:"season,omitempty"` // the hour of a baseline
-	Samples    int            `json:"samples"`
-	MinSamples int            `json:"min_samples,omitempty"`
-	From       string         `json:"from,omitempty"`
-	To         string         `json:"to,omitempty"`
-
+	app.ToldFeature
 	text string // of the value
 }
 
@@ -85,7 +68,7 @@ type nodeExplained struct {
 func newExplanation(x *backtest.Explained) *explanation {
 	e := &explanation{
 		Position: positionExplained{x.Topic, x.Partition, x.Offset}, Admission: x.Admission.String(), Message: x.Message,
-		Watermark: instant(x.Watermark, x.At.OffsetSeconds()), Event: string(x.Value), Rules: []ruleExplained{},
+		Watermark: app.Instant(x.Watermark, x.At.OffsetSeconds()), Event: string(x.Value), Rules: []ruleExplained{},
 	}
 	if json.Valid(x.Value) {
 		e.Event = json.RawMessage(x.Value)
@@ -102,30 +85,21 @@ func newExplanation(x *backtest.Explained) *explanation {
 func newRuleExplained(x *backtest.Explained, r *engine.RuleExplanation) ruleExplained {
 	offset := x.At.OffsetSeconds()
 	e := ruleExplained{
-		Rule: r.Rule.ID, Title: r.Rule.Title, Outcome: r.Outcome.String(), Summary: x.Summaries[r.Rule.ID], Key: named(r.Key),
+		Rule: r.Rule.ID, Title: r.Rule.Title, Outcome: r.Outcome.String(), Summary: x.Summaries[r.Rule.ID], Key: app.PlainValues(r.Key),
 		Where: newNode(r.Where), Context: []featureExplained{}, Trigger: r.Trigger, Condition: newNode(r.Condition), Exception: r.Exception,
-		Suppressed: r.Held, SuppressedUntil: instant(r.Until, offset), key: r.Key,
+		Suppressed: r.Held, SuppressedUntil: app.Instant(r.Until, offset), key: r.Key,
 	}
 	for _, x := range r.Waits {
-		to := waitExplained{Since: instant(x.Since, offset), Open: x.Open}
-		if x.Deadline != event.Never {
-			to.Until = instant(x.Deadline, offset)
-		}
-		e.Waits = append(e.Waits, to)
+		e.Waits = append(e.Waits, app.TellWait(&x, offset))
 	}
 	for i, f := range r.Features {
-		fe := featureExplained{
-			Name: f.Name, Agg: f.Agg, P: float64(f.P) / 1000, Window: f.Window, Season: f.Season, Samples: f.Samples, MinSamples: r.Rule.Features[i].Read.MinSamples,
-			From: instant(f.From, offset), To: instant(f.To, offset), text: shown(&f.Value),
-		}
+		fe := featureExplained{ToldFeature: app.TellFeature(&f, r.Rule.Features[i].Read.MinSamples, offset), text: shown(&f.Value)}
 		if len(f.Fields) > 0 {
-			fe.Fields, fe.text = named(f.Fields), ""
+			fe.text = ""
 			for _, m := range f.Fields {
 				fe.text += fmt.Sprintf("%s %s, ", m.Name, shown(&m.Value))
 			}
 			fe.text = strings.TrimSuffix(fe.text, ", ")
-		} else {
-			fe.Value = plain(&f.Value)
 		}
 		e.Context = append(e.Context, fe)
 	}
@@ -145,34 +119,11 @@ func newNode(n *expr.Node) *nodeExplained {
 	if n == nil {
 		return nil
 	}
-	e := &nodeExplained{Text: n.Text, Value: plain(&n.Value), value: n.Value, group: n.Kind == event.KindMissing}
+	e := &nodeExplained{Text: n.Text, Value: app.PlainValue(&n.Value), value: n.Value, group: n.Kind == event.KindMissing}
 	for i := range n.Nodes {
 		e.Parts = append(e.Parts, *newNode(&n.Nodes[i]))
 	}
 	return e
-}
-
-func named(list []alerts.Named) map[string]any {
-	m := map[string]any{}
-	for i := range list {
-		m[list[i].Name] = plain(&list[i].Value)
-	}
-	return m
-}
-
-// plain is a value as JSON has it; nil: unknown.
-func plain(v *event.Value) any {
-	switch v.Kind {
-	case event.KindMissing:
-		return nil
-	case event.KindNumber:
-		return json.Number(v.Text())
-	case event.KindInt:
-		return v.Int()
-	case event.KindBool:
-		return v.Bool()
-	}
-	return v.Text()
 }
 
 // shown is a value as people read it.
@@ -184,11 +135,4 @@ func shown(v *event.Value) string {
 		return fmt.Sprintf("%q", v.S)
 	}
 	return v.Text()
-}
-
-func instant(t event.Time, offsetSeconds int) string {
-	if t == event.NoTime {
-		return ""
-	}
-	return string(event.AppendTime(nil, t, offsetSeconds))
 }

@@ -135,7 +135,7 @@ func (s *Service) contexts(ctx context.Context, q url.Values) (*ContextAnswer, e
 	}
 	answer := &ContextAnswer{Keyspace: found[0].keyspace.Name, Key: map[string]any{}, Places: []ContextPlace{}}
 	for i, name := range found[0].keyspace.Fields {
-		answer.Key[name] = plainValue(&found[0].key[i])
+		answer.Key[name] = PlainValue(&found[0].key[i])
 	}
 	var owners map[kafka.TopicPartition]kafka.Member
 	for i := range found {
