@@ -315,17 +315,24 @@ func (e *evaluation) evaluate(rule *Rule, way []place, r *row, readings map[stri
 		}
 		run.open, run.deadline = true, w.until(run)
 	}
+	if f := e.find(rule, way, key, r, readings, behind); f != nil && run != nil {
+		told := *f
+		run.told = &told
+	}
+}
+
+// find notes what a rule finds at an event; nil: it is held back. It may be completed until the next one is found.
+func (e *evaluation) find(rule *Rule, way []place, key string, r *row, readings map[string]Reading, behind bool) *Finding {
 	held, ok := e.emit(rule, key, r)
 	if !ok {
 		e.result.HeldBack++
-		return
+		return nil
 	}
-	f := Finding{Rule: rule.ID, Offset: r.offset, At: r.at, State: "firing", FirstOffset: r.offset, FirstAt: r.at, Key: key, Features: readings, Suppressed: held}
-	if run != nil {
-		run.told = &f
-	}
-	e.result.Findings = append(e.result.Findings, f)
+	e.result.Findings = append(e.result.Findings, Finding{
+		Rule: rule.ID, Offset: r.offset, At: r.at, State: "firing", FirstOffset: r.offset, FirstAt: r.at, Key: key, Features: readings, Suppressed: held,
+	})
 	e.result.Cells.count(e.job, rule, way, readings, behind)
+	return &e.result.Findings[len(e.result.Findings)-1]
 }
 
 // verdict tells whether the rule's condition holds, and no exception does.

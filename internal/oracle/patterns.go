@@ -360,15 +360,7 @@ func (e *evaluation) pattern(rule *Rule, way []place, key string, r *row, readin
 		e.result.Silenced++
 		return
 	}
-	held, ok := e.emit(rule, key, r)
-	if !ok {
-		e.result.HeldBack++
-		return
-	}
-	f := Finding{Rule: rule.ID, Offset: r.offset, At: r.at, State: "firing", FirstOffset: r.offset, FirstAt: r.at, Key: key, Features: readings, Suppressed: held}
-	if m != nil {
+	if f := e.find(rule, way, key, r, readings, behind); f != nil && m != nil {
 		f.Evidence, f.Named = m.evidence(), m.values(rule)
 	}
-	e.result.Findings = append(e.result.Findings, f)
-	e.result.Cells.count(e.job, rule, way, readings, behind)
 }

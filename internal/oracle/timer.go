@@ -363,14 +363,10 @@ func (e *evaluation) finding(w *waits, m moment, at int64) Finding {
 func (e *evaluation) raise(w *waits, m moment, at int64) *Finding {
 	now := *m.row
 	now.at = at
-	held, ok := e.emit(w.rule, w.key, &now)
-	if !ok {
-		e.result.HeldBack++
+	f := e.find(w.rule, w.way, w.key, &now, m.readings, false)
+	if f == nil {
 		return nil
 	}
-	f := e.finding(w, m, at)
-	f.Suppressed = held
-	e.result.Findings = append(e.result.Findings, f)
-	e.result.Cells.count(e.job, w.rule, w.way, m.readings, false)
-	return &f
+	told := *f
+	return &told
 }

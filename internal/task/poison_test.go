@@ -9,6 +9,26 @@ import (
 	"insolite/internal/testsize"
 )
 
+// comesThrough runs a simulation and compares it with the truth; false: the store went back, and the task refuses.
+func comesThrough(t *testing.T, s *simulation, seed uint64) bool {
+	t.Helper()
+	s.own = s.instance()
+	if refused, back := s.run(700); refused != nil {
+		if !back {
+			t.Fatalf("seed %d: %v", seed, refused)
+		}
+		return false
+	}
+	want, err := s.evaluate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := s.compare(want); d != "" {
+		t.Fatalf("seed %d: %s", seed, d)
+	}
+	return true
+}
+
 // A record that kills whatever instance steps it ends excluded, once, and no other does; all the rest is as if it had never been there.
 func TestRecordThatKillsIsExcluded(t *testing.T) {
 	plans := simPlans(t)
@@ -17,19 +37,8 @@ func TestRecordThatKillsIsExcluded(t *testing.T) {
 		s := &simulation{world: newWorld(plans, seed), kills: true}
 		s.evicts, s.poisons = true, true
 		s.killer = func(value []byte) bool { return bytes.HasPrefix(value, []byte(poison)) }
-		s.own = s.instance()
-		if refused, back := s.run(700); refused != nil {
-			if !back {
-				t.Fatalf("seed %d: %v", seed, refused)
-			}
+		if !comesThrough(t, s, seed) {
 			continue
-		}
-		want, err := s.evaluate()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := s.compare(want); d != "" {
-			t.Fatalf("seed %d: %s", seed, d)
 		}
 		times := map[event.Offset]int{}
 		for _, e := range s.journal {
@@ -63,19 +72,8 @@ func TestDeathsByChanceExcludeNothing(t *testing.T) {
 		s := &simulation{world: newWorld(plans, seed), kills: true}
 		s.evicts = true
 		s.killer = func([]byte) bool { return s.chance("death", 0.04) }
-		s.own = s.instance()
-		if refused, back := s.run(700); refused != nil {
-			if !back {
-				t.Fatalf("seed %d: %v", seed, refused)
-			}
+		if !comesThrough(t, s, seed) {
 			continue
-		}
-		want, err := s.evaluate()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := s.compare(want); d != "" {
-			t.Fatalf("seed %d: %s", seed, d)
 		}
 		for _, e := range s.journal {
 			if e.Kind == journal.Exclude {
