@@ -204,15 +204,24 @@ func (a asking) Did(w Work) {
 	}
 }
 
-// A task that is asked to stop at the moment in which it becomes live stops in order: what it has replayed is in a checkpoint afterwards.
+// A task that is asked to stop at the moment in which it becomes live stops in order: what it has replayed is in a checkpoint afterwards. So
+// does one that is to step carefully from there, with records at hand.
 func TestStoppedWhenLive(t *testing.T) {
-	s, _, _ := halfway(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	s.own.o.Observer = asking{cancel}
-	if err := s.own.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if y := s.store.state.meta.Y; y.Offset < s.x {
-		t.Errorf("the checkpoint is at %v, below %d", y, s.x)
+	for _, lives := range []uint32{0, livesSingle} {
+		s, _, _ := halfway(t)
+		for range 20 {
+			s.produce()
+		}
+		s.exactly = 1000 // one batch has it all
+		x := event.Position{Offset: s.x}
+		s.store.state.note = (&note{at: x, lives: lives}).append(nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		s.own.o.Observer = asking{cancel}
+		if err := s.own.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if y := s.store.state.meta.Y; y.Offset < x.Offset {
+			t.Errorf("after %d lives the checkpoint is at %v, below %v", lives, y, x)
+		}
 	}
 }

@@ -164,7 +164,7 @@ func (t *Task) life(ctx context.Context) (err error) {
 			t.log.Debug("close the producer", "error", e)
 		}
 	}()
-	if err := t.recover(ctx); err != nil {
+	if err := t.recover(ctx); err != nil && !errors.Is(err, errAsked) { // then it is live already, and stops in order
 		return err
 	}
 	return t.work(ctx)
