@@ -2,8 +2,10 @@ package app
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"insolite/internal/engine"
@@ -30,9 +32,9 @@ func replacedOneByOne(r *rig, program string) {
 func engineReplaced(r *rig, program string) {
 	before := r.program
 	r.run()
-	end := r.load(6_000, 3000, 0.001)
+	end := r.pour(3000)
 	r.logged("msg=checkpoint", rigPartitions, 10*time.Second)
-	r.kill()
+	r.killBehind()
 	end()
 	r.program = program
 	r.start("run")
@@ -77,6 +79,52 @@ func engineReplaced(r *rig, program string) {
 			r.t.Errorf("partition %d: the journal names the versions %d, want %d, and those before once more where the first start was not refused", p, versions, want)
 		}
 	}
+}
+
+// killBehind kills the program when some task has committed more than its checkpoint holds: whoever comes next has something to replay.
+func (r *rig) killBehind() {
+	r.t.Helper()
+	for range 20 {
+		for deadline := time.Now().Add(patience); !r.behind(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				r.t.Fatal("no task commits beyond its checkpoint")
+			}
+		}
+		r.kill()
+		if r.behind() {
+			return
+		}
+		r.run() // a checkpoint was written meanwhile
+	}
+	r.t.Fatal("whenever the program is killed, its checkpoints hold all that it has committed")
+}
+
+var (
+	committedAt  = regexp.MustCompile(`msg=committed topic=\S+ partition=(\d+) offset=(\d+)`)
+	checkpointAt = regexp.MustCompile(`msg=checkpoint topic=\S+ partition=(\d+) position=(\d+)`)
+)
+
+// behind reports whether the log tells of a partition that more was committed than its checkpoint holds.
+func (r *rig) behind() bool {
+	r.t.Helper()
+	b, err := os.ReadFile(r.log.Name())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	last := func(says *regexp.Regexp) map[string]int {
+		at := map[string]int{}
+		for _, m := range says.FindAllSubmatch(b, -1) {
+			at[string(m[1])], _ = strconv.Atoi(string(m[2])) // digits
+		}
+		return at
+	}
+	held := last(checkpointAt)
+	for partition, offset := range last(committedAt) {
+		if offset > held[partition] {
+			return true
+		}
+	}
+	return false
 }
 
 // Two instances that share their contexts are replaced one by one by the next version: a stop in order and a partition that is given up leave
