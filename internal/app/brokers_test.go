@@ -33,7 +33,7 @@ func brokerKilled(r *rig, cluster *kafkatest.Cluster) {
 	if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.await(10 * time.Second); err != nil {
+	if err := r.await(patience); err != nil {
 		r.t.Error("without a broker, after SIGTERM:", err)
 	}
 	cluster.Restart(1, 2, 3)

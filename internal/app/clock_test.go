@@ -42,10 +42,10 @@ func TestClocksThatDiffer(t *testing.T) {
 	}
 	end := r.loadBoth(4000, 3000)
 	fast := run(r, 26*time.Hour)
-	r.logged("msg=live", rigPartitions, 20*time.Second)
+	r.logged("msg=live", rigPartitions, patience)
 	other := r.another("slow", func(text string) string { return strings.Replace(text, "static_id: one", "static_id: two", 1) })
 	slow := run(other, -26*time.Hour)
-	other.logged("msg=live", 2, 20*time.Second)
+	other.logged("msg=live", 2, patience)
 	end()
 	fast.Stop()
 	r.caughtUp("with the slow clock alone")

@@ -163,8 +163,8 @@ func TestContextOfAnotherInstance(t *testing.T) {
 	if err := one.produce(t.Context(), 2000, 5000, 0); err != nil {
 		t.Fatal(err)
 	}
-	one.logged("msg=live", 1, 20*time.Second)
-	two.logged("msg=live", 1, 20*time.Second)
+	one.logged("msg=live", 1, patience)
+	two.logged("msg=live", 1, patience)
 	keys := map[event.Partition]string{}
 	for p, records := range one.read(one.topic()) {
 		for _, r := range records {
@@ -177,7 +177,7 @@ func TestContextOfAnotherInstance(t *testing.T) {
 		for p := range event.Partition(rigPartitions) {
 			var a ContextAnswer
 			out := ""
-			for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) { // both have to be live, and to have read the key
+			for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) { // both have to be live, and to have read the key
 				b, err := exec.Command(r.program, "context", "get", "--config", r.config, "--admin", admin, "--keyspace", "customer_id", keys[p], "-o", "json").CombinedOutput()
 				out, a = string(b), ContextAnswer{}
 				if err == nil && json.Unmarshal(b, &a) == nil && len(a.Places) == 1 && a.Places[0].Context != nil {

@@ -118,7 +118,7 @@ func stoppedInOrder(r *rig) {
 		if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
 			r.t.Fatal(err)
 		}
-		if err := r.await(10 * time.Second); err != nil {
+		if err := r.await(patience); err != nil {
 			r.t.Fatal("after SIGTERM:", err)
 		}
 		r.closed()
@@ -198,7 +198,7 @@ func (r *rig) refusedStart(because string) {
 	if err := r.await(patience); err == nil {
 		r.t.Fatal("the start was not refused")
 	}
-	r.logged(because, 1, time.Second)
+	r.logged(because, 1, patience)
 }
 
 // An instance is stopped past its session and goes on afterwards. A second one cannot open its folder, and with a folder of its own it
@@ -217,7 +217,7 @@ func stoppedPastItsSession(r *rig) {
 	other := r.twin(func(text string) string { return text })
 	other.start("run")
 	other.logged("its checkpoint is missing", rigPartitions, patience)
-	other.logged("if another instance ran this task, start that one again", rigPartitions, time.Second)
+	other.logged("if another instance ran this task, start that one again", rigPartitions, patience)
 	time.Sleep(7*time.Second - time.Since(stopped)) // past the session
 	if err := r.process.Process.Signal(syscall.SIGCONT); err != nil {
 		r.t.Fatal(err)
@@ -316,7 +316,7 @@ func refusedAndCured(r *rig) {
 		if err := r.await(patience); err == nil {
 			r.t.Fatalf("%s: not refused", because)
 		}
-		r.logged(because, 1, time.Second)
+		r.logged(because, 1, patience)
 		if n := len(r.visible(c.Alerts)); before >= 0 && n != before {
 			r.t.Errorf("%s: %d alerts are visible, before there were %d", because, n, before)
 		}
@@ -324,7 +324,7 @@ func refusedAndCured(r *rig) {
 	refused("its checkpoint is missing")
 	r.setting("checkpoint_interval: 700ms", "checkpoint_interval: 700ms, on_missing: rebuild")
 	r.drain()
-	r.logged("rebuild it from the log, outside the promise of exactly-once", rigPartitions, time.Second)
+	r.logged("rebuild it from the log, outside the promise of exactly-once", rigPartitions, patience)
 	r.judge() // nothing had been deleted, so the rebuilt contexts are the old ones
 	r.setting(", on_missing: rebuild", "")
 

@@ -47,7 +47,7 @@ func (r *rig) offset(c *kafka.Client) offset {
 func (r *rig) setOffset(c *kafka.Client, o offset) {
 	r.t.Helper()
 	var err error
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if err = c.CommitOffset(r.t.Context(), kafka.Generation{ID: -1}, r.topic(), 0, o.next, o.metadata); err == nil {
 			return
 		}
@@ -139,8 +139,8 @@ func partitionsAdded(r *rig) {
 	if err := r.await(patience); err == nil {
 		r.t.Error("not refused")
 	}
-	r.logged(fmt.Sprintf("the topic has %d partitions, at the checkpoint it had %d", rigPartitions+1, rigPartitions), 1, time.Second)
-	r.logged("keys have moved between partitions, so their histories are torn", 1, time.Second)
+	r.logged(fmt.Sprintf("the topic has %d partitions, at the checkpoint it had %d", rigPartitions+1, rigPartitions), 1, patience)
+	r.logged("keys have moved between partitions, so their histories are torn", 1, patience)
 	r.within("after the refusal")
 }
 

@@ -241,7 +241,7 @@ func TestHealthAndReadiness(t *testing.T) {
 	}
 	select {
 	case <-held:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("nothing is committed")
 	}
 	if status, body := s.admin("/healthz"); status != http.StatusOK {

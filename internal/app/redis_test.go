@@ -43,7 +43,7 @@ func redisKilled(t *testing.T, make func(state string) *rig) {
 	one.drain()
 	one.judge()
 	for _, r := range []*rig{one, two} {
-		r.logged("msg=live", 2, time.Second) // both had a share
+		r.logged("msg=live", 2, patience) // both had a share
 	}
 	if strings.Contains(one.told()+two.told(), "refused") {
 		t.Error("a task was refused")

@@ -386,7 +386,7 @@ func (r *rig) interrupt() {
 	if err := r.process.Process.Signal(os.Interrupt); err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.await(12 * time.Second); err != nil {
+	if err := r.await(patience); err != nil {
 		r.t.Fatal("after an interrupt:", err)
 	}
 }
@@ -397,7 +397,7 @@ func (r *rig) leave() {
 	if err := r.process.Process.Signal(os.Interrupt); err != nil {
 		r.t.Fatal(err)
 	}
-	err := r.await(12 * time.Second)
+	err := r.await(patience)
 	exit, _ := err.(*exec.ExitError)
 	if err != nil && (exit == nil || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT) {
 		r.t.Fatal("after an interrupt:", err)

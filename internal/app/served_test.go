@@ -183,7 +183,7 @@ func tombstone(m *kafka.Message, at *time.Time) { m.Timestamp, _ = event.TimeOf(
 // get asks an address of the service.
 func (s *served) get(url string) (status int, body string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *served) admin(path string) (status int, body string) {
 func (s *served) until(what string, ask func() (answer string, ok bool)) string {
 	s.t.Helper()
 	answer, ok := "", false
-	for deadline := time.Now().Add(30 * time.Second); !ok; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("waited for %s; it is:\n%s", what, answer)
 		}

@@ -88,7 +88,7 @@ func twoInstancesKilled(one *rig) {
 	one.drain()
 	one.judgeStages()
 	for _, r := range []*rig{one, two} {
-		r.logged("msg=live", 2, time.Second) // both had a share
+		r.logged("msg=live", 2, patience) // both had a share
 	}
 	if strings.Contains(one.told()+two.told(), "refused") {
 		one.t.Error("a task was refused")

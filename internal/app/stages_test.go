@@ -381,7 +381,7 @@ func TestPartitionsAddedToAStage(t *testing.T) {
 		if err := s.service.Err(); err != nil {
 			t.Error("drain:", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Error("a drain waits for partitions that have no task")
 	}
 }

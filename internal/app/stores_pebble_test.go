@@ -178,7 +178,7 @@ func pebbleGone(t *testing.T, make func(state string) *rig) {
 		if err := r.await(patience); err == nil {
 			t.Error("the service has ended without an error")
 		}
-		r.logged("the folder is not the one that was opened, stop the service before a copy is put there", 1, time.Second)
+		r.logged("the folder is not the one that was opened, stop the service before a copy is put there", 1, patience)
 		if !replace {
 			r.refusedDrain("its checkpoint is missing")
 		}

@@ -70,7 +70,7 @@ func redisFlushed(t *testing.T, make func(state string) *rig) {
 	mark := r.mark()
 	server.CLI("FLUSHALL")
 	r.eachTask("its checkpoint is missing", mark, patience)
-	r.eachTask("to go on outside the promise of exactly-once, set state.on_missing: rebuild", mark, time.Second)
+	r.eachTask("to go on outside the promise of exactly-once, set state.on_missing: rebuild", mark, patience)
 	end()
 	r.interrupt()
 	r.rebuilt()

@@ -98,7 +98,7 @@ func (r *rig) refusedDrain(because string) {
 	if err := r.await(patience); err == nil {
 		r.t.Fatalf("%s: not refused", because)
 	}
-	r.logged(because, told+1, time.Second)
+	r.logged(because, told+1, patience)
 	if n := len(r.visible(r.project.Config.Alerts)); n != before {
 		r.t.Errorf("%s: %d alerts are visible, before there were %d", because, n, before)
 	}

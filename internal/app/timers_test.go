@@ -33,7 +33,7 @@ func timersKilled(r *rig) {
 	r.killed(3, rand.New(rand.NewPCG(7, 1)), 1500*time.Millisecond, 4000*time.Millisecond)
 	r.run()
 	end()
-	r.logged("msg=tick ", 2, 40*time.Second)
+	r.logged("msg=tick ", 2, patience)
 	r.kill()
 	r.run()
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(500 * time.Millisecond) {

@@ -33,13 +33,13 @@ func engineReplaced(r *rig, program string) {
 	before := r.program
 	r.run()
 	end := r.pour(3000)
-	r.logged("msg=checkpoint", rigPartitions, 10*time.Second)
+	r.logged("msg=checkpoint", rigPartitions, patience)
 	r.killBehind()
 	end()
 	r.program = program
 	r.start("run")
-	r.logged(fmt.Sprintf("engine version %d ran up to", engine.Version), 1, 20*time.Second)
-	r.logged("run `detector drain` with the version that ran before", 1, time.Second)
+	r.logged(fmt.Sprintf("engine version %d ran up to", engine.Version), 1, patience)
+	r.logged("run `detector drain` with the version that ran before", 1, patience)
 	r.interrupt()
 
 	r.program = before
@@ -47,7 +47,7 @@ func engineReplaced(r *rig, program string) {
 	r.program = program
 	mark := r.mark()
 	r.run()
-	r.eachTask(`msg="engine changed"`, mark, time.Second)
+	r.eachTask(`msg="engine changed"`, mark, patience)
 	end = r.load(6_000, 3000, 0.001)
 	time.Sleep(time.Second)
 	r.kill() // the same version replays
@@ -58,7 +58,7 @@ func engineReplaced(r *rig, program string) {
 	r.program = before
 	mark = r.mark()
 	r.run()
-	r.eachTask(`msg="engine changed"`, mark, time.Second)
+	r.eachTask(`msg="engine changed"`, mark, patience)
 	r.load(3_000, 3000, 0.001)()
 	r.interrupt()
 	r.program = program
@@ -136,14 +136,14 @@ func engineReplacedOneByOne(one *rig, program string) {
 	end := one.pour(1500)
 	one.start("run")
 	two.start("run")
-	one.logged("msg=live", 1, 20*time.Second)
-	two.logged("msg=live", 1, 20*time.Second)
+	one.logged("msg=live", 1, patience)
+	two.logged("msg=live", 1, patience)
 	for _, r := range []*rig{one, two} {
 		time.Sleep(time.Second)
 		r.interrupt()
 		r.program = program
 		r.start("run")
-		r.logged("msg=joined", 2, 20*time.Second)
+		r.logged("msg=joined", 2, patience)
 	}
 	time.Sleep(2 * time.Second)
 	end()
@@ -176,13 +176,13 @@ func oldRulesOnDisk(r *rig, program string) {
 	r.load(1_000, 3000, 0.001)()
 	var first string
 	r.rules(func(text string) string { first = text; return text + addedRule })
-	r.logged(`msg="rules activated"`, rigPartitions, 20*time.Second)
+	r.logged(`msg="rules activated"`, rigPartitions, patience)
 	r.interrupt()
 	r.rules(func(string) string { return first })
 	r.program = program
 	published := r.lines("rules published")
 	r.run()
-	r.logged("the rules on disk are older than the ones in force", 1, time.Second)
+	r.logged("the rules on disk are older than the ones in force", 1, patience)
 	r.load(2_000, 3000, 0.001)()
 	r.interrupt()
 	r.drain()
