@@ -20,6 +20,7 @@ type Origin struct {
 	Topic     string
 	Partition event.Partition
 	Offset    event.Offset
+	Of        string // of an alert about alerts: the ID of the one that raised it, which stands for the record in what it is
 	State     string
 
 	Timer    bool       // it was due: Key and Deadline are part of what it is
@@ -29,8 +30,8 @@ type Origin struct {
 }
 
 // ID returns the alert's identity: 32 hexadecimal digits, the first 16 bytes of SHA-256 over rule, version, topic, partition, offset
-// and state; of one by timer, key and deadline stand before the state. Each text is preceded by its length in 8 bytes, numbers are 8 bytes, big
-// endian, so no two origins share an encoding.
+// and state; Of stands in the place of topic, partition and offset. Of one by timer, key and deadline stand before the state. Each text is
+// preceded by its length in 8 bytes, numbers are 8 bytes, big endian, so no two origins share an encoding.
 func (o *Origin) ID() string {
 	var b [originBytes]byte
 	return digest(appendText(o.append(b[:0]), o.State))
@@ -51,9 +52,13 @@ const originBytes = 512
 func (o *Origin) append(dst []byte) []byte {
 	dst = appendText(dst, o.Rule)
 	dst = appendText(dst, o.Version)
-	dst = appendText(dst, o.Topic)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(o.Partition))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(o.Offset))
+	if o.Of != "" {
+		dst = appendText(dst, o.Of)
+	} else {
+		dst = appendText(dst, o.Topic)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(o.Partition))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(o.Offset))
+	}
 	if o.Timer {
 		dst = binary.BigEndian.AppendUint64(appendText(dst, o.Key), uint64(o.Deadline))
 	}

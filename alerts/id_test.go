@@ -33,6 +33,7 @@ func TestIDDependsOnEveryPart(t *testing.T) {
 	for _, o := range []Origin{
 		origin("rv", "", "t", 1, 2, "firing"), origin("r", "w", "t", 1, 2, "firing"), origin("r", "v", "u", 1, 2, "firing"),
 		origin("r", "v", "t", 2, 2, "firing"), origin("r", "v", "t", 1, 3, "firing"), origin("r", "v", "t", 1, 2, "resolved"),
+		{Rule: "r", Version: "v", Of: "t", State: "firing"}, {Rule: "r", Version: "v", Of: base.ID(), State: "firing"}, timer(Origin{Rule: "r", Version: "v", Of: base.ID(), State: "firing"}, "k", 1),
 		timer(base, "", 0), timer(base, "k", 0), timer(base, "k", 1), timer(base, "firing", 1),
 	} {
 		if other, ok := seen[o.ID()]; ok {

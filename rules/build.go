@@ -17,7 +17,7 @@ import (
 const forever time.Duration = -1
 
 // plan decides where everything runs.
-func (s *Set) plan(views map[*event.Source]*view, app string) {
+func (s *Set) plan(sources []*event.Source, views map[*event.Source]*view, app string) {
 	topics := map[string]*Plan{}
 	topicOf := func(source *event.Source) *Plan {
 		p := topics[source.Topic]
@@ -28,10 +28,7 @@ func (s *Set) plan(views map[*event.Source]*view, app string) {
 		}
 		return p
 	}
-	for _, r := range s.Rules {
-		if !r.Enabled() {
-			continue
-		}
+	for _, r := range s.byLevel() {
 		s.travel(r, topicOf, func(stop stop) *Plan {
 			topic := stageTopic(app, stop)
 			if topics[topic] == nil {
@@ -43,13 +40,20 @@ func (s *Set) plan(views map[*event.Source]*view, app string) {
 	}
 	slices.SortFunc(s.Plans, func(a, b *Plan) int { return cmp.Or(cmp.Compare(a.hop(), b.hop()), cmp.Compare(a.Topic, b.Topic)) })
 	for _, p := range s.Plans {
-		p.order(s.Sources)
+		p.order(sources)
 	}
 	for _, p := range s.Plans {
 		for _, route := range p.Routes {
 			p.pack(route, topics[route.Topic])
 		}
 	}
+}
+
+// byLevel returns the rules that are evaluated: those on events first, and each behind those whose alerts it sees.
+func (s *Set) byLevel() []*Rule {
+	all := slices.DeleteFunc(slices.Clone(s.Rules), func(r *Rule) bool { return !r.Enabled() })
+	slices.SortStableFunc(all, func(a, b *Rule) int { return cmp.Compare(a.Level, b.Level) })
+	return all
 }
 
 // topicPlan returns the plan of a topic of sources, without rules.
@@ -67,6 +71,9 @@ func (s *Set) topicPlan(topic string, views map[*event.Source]*view) *Plan {
 func newSourcePlan(s *event.Source, v *view) *SourcePlan {
 	sp := &SourcePlan{Source: s, Width: len(s.Fields), Needed: make([]bool, len(s.Fields))}
 	sp.need(s.EventTime)
+	if OnAlerts(s) {
+		sp.need(alertOrigin...)
+	}
 	if v == nil {
 		return sp
 	}

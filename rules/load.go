@@ -34,18 +34,29 @@ func Load(files []File, sources []*event.Source, lookups *lookup.Set, o Options)
 	l := &loader{Options: o, list: &diag.List{}, sources: sources, lookups: lookups, views: map[*event.Source]*view{}, ids: map[string]*yamldoc.Node{}}
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
-	var drafts []*draft
+	var docs []*yamldoc.Doc
 	for _, f := range files {
-		drafts = append(drafts, l.file(f)...)
+		if doc, ok := yamldoc.Parse(f.Path, f.Data, l.list); ok {
+			docs = append(docs, doc)
+		}
+	}
+	l.sources = append(slices.Clone(sources), l.alertSource(docs))
+	var drafts []*draft
+	for _, doc := range docs {
+		drafts = append(drafts, l.file(doc)...)
 	}
 	if len(drafts) > RulesMax {
 		drafts[RulesMax].head.Errorf("more than %d rules; keep what differs between them in a lookup", RulesMax)
 		return nil, l.list
 	}
+	l.levels(drafts)
 	l.allot(drafts)
 	s := &Set{Sources: sources, byID: map[string]*Rule{}}
+	if l.Only != "" {
+		s.Sources = l.sources
+	}
 	for i, d := range drafts {
-		d.finish(sources)
+		d.finish(l.sources)
 		d.Index = i
 		s.Rules = append(s.Rules, d.Rule)
 		s.byID[d.ID] = d.Rule
@@ -58,7 +69,7 @@ func Load(files []File, sources []*event.Source, lookups *lookup.Set, o Options)
 		d.sealSequence()
 		d.Version = d.version()
 	}
-	s.plan(l.views, o.App)
+	s.plan(l.sources, l.views, o.App)
 	s.Version = s.version()
 	return s, l.list
 }
@@ -67,20 +78,16 @@ func Load(files []File, sources []*event.Source, lookups *lookup.Set, o Options)
 type loader struct {
 	Options
 	list    *diag.List
-	sources []*event.Source
+	sources []*event.Source // those declared, and then that of alerts
 	lookups *lookup.Set
 	views   map[*event.Source]*view
 	ids     map[string]*yamldoc.Node // of all rules so far
 }
 
 // file reads what can be understood of a file without knowing the slots of features.
-func (l *loader) file(f File) []*draft {
-	doc, ok := yamldoc.Parse(f.Path, f.Data, l.list)
-	if !ok {
-		return nil
-	}
+func (l *loader) file(doc *yamldoc.Doc) []*draft {
 	if doc.Root == nil {
-		l.list.Errorf(diag.Position{File: f.Path}, "the file has no rules; begin with version: 1 and rules:")
+		l.list.Errorf(diag.Position{File: doc.Path}, "the file has no rules; begin with version: 1 and rules:")
 		return nil
 	}
 	m := doc.Root.Map("a rule file")

@@ -126,7 +126,6 @@ var operators = []operator{
 	{name: "unclosed brace in a template", site: `(?m)^(?:  alert: \{|    )summary: "[^"]*(?P<at>)"`, mistake: " {x", from: 1},
 	{name: "closed brace in a template", site: `(?m)^(?:  alert: \{|    )summary: "[^"]*(?P<at>)"`, mistake: "}"},
 	{name: "format of text", site: `(?m)^(?:  alert: \{|    )summary: "(?P<at>)`, mistake: "{'x':.2}", from: 4},
-	{name: "not supported yet", site: `(?m)^  source: (?P<at>.*)$`, mistake: "insolite.alert"},
 	{name: "for without unit", unless: `(?m)^  (for|new_value|absence):`, site: `(?m)^(?P<at>)  condition:`, mistake: "  for: 5\n", from: 7},
 	{name: "keep_firing_for misspelt", site: `(?m)^(?P<at>)  condition:`, mistake: "  keep_fireing_for: 5m\n", from: 2},
 	{name: "absence without within", site: `(?m)^  (?P<at>)absence: \{of: [a-z._]+, within: \w+`, mistake: "absence: {of: nothing}\n  was", to: 15, most: 9},

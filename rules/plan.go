@@ -48,6 +48,7 @@ type RouteSource struct {
 	Columns []Column     // the names and kinds of Slots
 	Reads   []*Read      // of those that are carried: features that are read here
 	Wheres  []*expr.Expr // distinct, of what the stage has; empty: every event
+	Raised  bool         // the events are the alerts that the task's own live rules raise
 	Passed  bool         // some rule only passes through the stage, and goes on without its features
 }
 

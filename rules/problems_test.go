@@ -34,7 +34,6 @@ func TestProblems(t *testing.T) {
 		{"id: a", "title: a", `r.yaml:3:3: a rule has no "id"; add it, as in id: two-pizzas-one-day`},
 		{"  source: payment.authorized\n", "", `r.yaml:3:3: a rule has no "source"; add it, as in source: payment.authorized`},
 		{"payment.authorized", "payment.authorised", `r.yaml:4:11: unknown source "payment.authorised"; did you mean "payment.authorized"?`},
-		{"payment.authorized", "insolite.alert", `r.yaml:4:11: the source insolite.alert is not supported yet; use a source of the configuration`},
 		{"payment.authorized", "unkeyed", `r.yaml:5:14: group_by names "customer_id", which is no field of unkeyed; known are id, amount, event_time
 r.yaml:10:28: suppress names "terminal_id", which is no field of unkeyed; known are id, amount, event_time
 r.yaml:14:41: unknown field "customer_id" in unkeyed; known are id, amount, event_time
@@ -196,8 +195,8 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
 - id: risk
   source: insolite.alert
   group_by: [entity]
-  context: {risk: {agg: sum, field: risk, window: 24h}}
-  condition: risk > 100
+  context: {risk_of_day: {agg: sum, field: risk, window: 24h}}
+  condition: risk_of_day > 100
 `, rules.Options{})
 	var b strings.Builder
 	for _, p := range list.Sorted() {
@@ -205,7 +204,6 @@ func TestWhatIsNotSupportedYet(t *testing.T) {
 	}
 	const want = `r.yaml:10:53: source payment.declined has no field "terminal_id", by which the feature is grouped; declare it there, or group by fields that both have
 r.yaml:23:19: baseline names "price", which is no field of pizza.purchased; known are at, customer_id, item, size
-r.yaml:30:11: the source insolite.alert is not supported yet; use a source of the configuration
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)

@@ -43,6 +43,9 @@ func (r *testReader) record(m *yamldoc.Map, s *Step) {
 	}
 	s.Row[source.EventTime] = atUnit(event.TimeValue(s.At, s.Offset), source.Fields[source.EventTime].Unit)
 	r.match(m, s)
+	if OnAlerts(source) {
+		usualAlert(s)
+	}
 	r.fill(m, s, unknown)
 	s.JSON = recordJSON(s)
 }

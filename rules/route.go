@@ -44,12 +44,13 @@ func (r *Rule) way() []stop {
 		away = append(away, own)
 	}
 	var all []stop
+	base := r.Level * hopsOfLevel
 	for _, fields := range here {
 		all = append(all, stop{fields: fields})
 	}
 	way := ""
 	for i, fields := range away {
-		all = append(all, stop{i + 1, fields, way})
+		all = append(all, stop{base + i + 1, fields, way})
 		if way == "" {
 			way = r.Source.Name
 		}
@@ -109,34 +110,45 @@ func (r *Rule) direct(key []string) bool {
 
 // travel puts a rule to work: its features along the way of its events, and the rule at its end.
 func (s *Set) travel(r *Rule, topicOf func(*event.Source) *Plan, stageOf func(stop) *Plan, views map[*event.Source]*view) {
-	at := topicOf(r.Source)
+	from := func(source *event.Source) (plans []*Plan, raised bool) {
+		if raised = OnAlerts(source) && source.Topic == ""; raised {
+			return s.senders(r), true
+		}
+		return []*Plan{topicOf(source)}, false
+	}
+	at, raised := from(r.Source)
 	way := r.way()
 	var gathered []*Read
 	for i, stop := range way {
 		last := i == len(way)-1
 		if stop.hop > 0 {
 			stage := stageOf(stop)
-			stage.admit(r.Source, views[r.Source], at.Topic)
-			stage.source(r.Source).carry(gathered)
-			at.source(r.Source).need(r.needs(r.Source)...)
-			x := at.route(stage, r.Source)
-			x.Passed = x.Passed || !last
-			for _, source := range r.sources(stop.fields)[1:] {
-				from := topicOf(source)
-				stage.admit(source, views[source], from.Topic)
-				from.source(source).need(r.needs(source)...)
-				from.route(stage, source)
+			for _, source := range r.sources(stop.fields) {
+				senders, raised := at, raised
+				if source != r.Source {
+					senders, raised = from(source)
+				}
+				for _, sender := range senders {
+					stage.admit(source, views[source], sender.Topic)
+					x := sender.route(stage, source, raised)
+					x.Passed = x.Passed || source == r.Source && !last
+					if !raised {
+						sender.source(source).need(r.needs(source)...)
+					}
+				}
 			}
-			at = stage
+			stage.source(r.Source).carry(gathered)
+			at, raised = []*Plan{stage}, false
 		}
+		here := at[0]
 		for _, source := range r.sources(stop.fields) {
-			at.source(source).need(r.needs(source)...)
+			here.source(source).need(r.needs(source)...)
 		}
 		if last {
-			at.add(r)
+			here.add(r)
 			return
 		}
-		gathered = append(gathered, at.gather(r, stop.fields)...)
+		gathered = append(gathered, here.gather(r, stop.fields)...)
 	}
 }
 
@@ -236,8 +248,8 @@ func (p *Plan) admit(s *event.Source, v *view, from string) {
 	}
 }
 
-// route sends events of a source to a stage.
-func (p *Plan) route(stage *Plan, s *event.Source) *RouteSource {
+// route sends events of a source to a stage: those that come to the plan's tasks, or alerts that they raise.
+func (p *Plan) route(stage *Plan, s *event.Source, raised bool) *RouteSource {
 	i := slices.IndexFunc(p.Routes, func(x *Route) bool { return x.Topic == stage.Topic })
 	if i < 0 {
 		i = len(p.Routes)
@@ -249,7 +261,7 @@ func (p *Plan) route(stage *Plan, s *event.Source) *RouteSource {
 			return x
 		}
 	}
-	x := &RouteSource{Source: s}
+	x := &RouteSource{Source: s, Raised: raised}
 	for _, name := range stage.Stage.Fields {
 		x.Key = append(x.Key, s.FieldSlot(name))
 	}

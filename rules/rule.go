@@ -28,6 +28,7 @@ type draft struct {
 	keyspace string
 	broken   []string // features of which not even the kind is known
 	astray   bool     // some step of the sequence is wrong
+	circular bool     // it sees what comes of its own alerts
 	lost     bool     // no feature is known: context is misspelt, or no mapping
 }
 
@@ -96,9 +97,7 @@ func (l *loader) source(d *draft) {
 	case i >= 0:
 		d.Source = l.sources[i]
 		d.view = l.viewOf(d.Source)
-	case name == "insolite.alert":
-		n.Errorf("the source insolite.alert is not supported yet; use a source of the configuration")
-	case len(l.sources) == 0:
+	case len(l.sources) == 1:
 		n.Errorf("unknown source %q; the configuration declares none, add it below sources:", name)
 	default:
 		n.Errorf("unknown source %q%s", name, yamldoc.Hint(name, l.sourceNames()))
@@ -284,8 +283,13 @@ func (d *draft) alert(scope *expr.Scope) {
 	if d.Sequence != nil {
 		a.Evidence = EvidenceMax // its own events are what it is about
 	}
+	if OnAlerts(d.Source) {
+		a.Evidence = 0 // where an alert comes from is more than what is kept of an event
+	}
 	if n, ok := m.Int("evidence", 0, EvidenceMax); ok {
-		a.Evidence = int(n)
+		if a.Evidence = int(n); n > 0 && OnAlerts(d.Source) {
+			m.Key("evidence").Errorf("alerts are no evidence that is kept; remove it, and show their ids by a feature such as {agg: last, field: id, window: 1d}")
+		}
 	}
 	m.Done()
 	if a.Summary == nil && d.view != nil {

@@ -65,6 +65,10 @@ type Rule struct {
 	WhereIndex    int // of Where in Stream.Wheres; -1: every event
 	EvidenceIndex int // in Stream.Evidence; -1: no event beside the triggering one is kept
 
+	Level int // 0: on events; 1: on the alerts of rules on events; and so on
+
+	sees sight
+
 	TimersIdentity uint64   // of what waits, in this version of the rule
 	Carried        []Column // of a rule that waits: the declared fields that an alert needs of the event that it carries
 

@@ -49,6 +49,9 @@ func ParseSources(n *yamldoc.Node) []*event.Source {
 		if !sourceName.MatchString(p.Key.Text) {
 			p.Key.Errorf("%q is no name for a source; use letters, digits, dots, - and _, starting with a letter", p.Key.Text)
 		}
+		if p.Key.Text == AlertSource {
+			p.Key.Errorf("%s is the source of alerts, which every rule can read without it being declared; name this one differently", AlertSource)
+		}
 		s := &sourceReader{Source: &event.Source{Name: p.Key.Text, Time: event.NoSlot, EventTime: event.NoSlot}}
 		m := p.Value.Map("source " + p.Key.Text)
 		if s.read(m) {

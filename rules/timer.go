@@ -165,6 +165,9 @@ func (s *Stream) addTimers(r *Rule) {
 	if r.Suppress != nil {
 		slots = append(slots, r.Suppress.By...)
 	}
+	if OnAlerts(r.Source) {
+		slots = append(slots, alertOrigin...)
+	}
 	slices.Sort(slots)
 	for _, slot := range slices.Compact(slots) {
 		if int(slot) < len(r.Source.Fields) {

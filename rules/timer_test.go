@@ -23,7 +23,7 @@ func TestProblemsOfTimers(t *testing.T) {
 		{absence(`{of: payment.declined, within: 3m, arm: lst}`), `r.yaml:8:52: unknown arm "lst"; did you mean "last"?`},
 		{absence(`{of: payment.declined, within: 3m, cancel_on: payment.declined}`), `r.yaml:8:58: events of payment.declined end the wait already; name another source, or remove it`},
 		{absence(`{of: payment.declined, within: 3m, cancel_on: payment.authorized}`), `r.yaml:8:58: events of payment.authorized begin the wait, so they cannot cancel it; name another source, or remove it`},
-		{absence(`{of: payment.declined, within: 3m, cancel_on: nobody}`), `r.yaml:8:58: unknown source "nobody"; known are pizza.purchased, payment.authorized, payment.declined, login.succeeded, unkeyed`},
+		{absence(`{of: payment.declined, within: 3m, cancel_on: nobody}`), `r.yaml:8:58: unknown source "nobody"; known are pizza.purchased, payment.authorized, payment.declined, login.succeeded, unkeyed, insolite.alert`},
 		{absence(`{of: payment.declined, within: 3m, until: 4m}`), `r.yaml:8:47: unknown field "until" in absence; known are of, where, within, cancel_on, arm`},
 		{absence("{of: payment.declined, within: 3m}\n  for: 5m"), `r.yaml:9:3: for is about a condition that goes on holding, and the rule tells of something else; remove it`},
 		{absence("{of: payment.declined, within: 3m}\n  new_value: {fields: [terminal_id], history: 3d, learning: 1d}"), `r.yaml:8:3: a rule has one trigger, and this one has new_value; keep one`},

@@ -128,7 +128,7 @@ func (r *backtestReport) count(set *rules.Set, tasks []*engine.Engine, topics []
 	for _, rule := range set.Rules {
 		switch {
 		case !rule.Enabled():
-		case !slices.Contains(topics, rule.Source.Topic):
+		case rule.Level == 0 && !slices.Contains(topics, rule.Source.Topic):
 			r.NoInput = append(r.NoInput, rule.ID)
 		default:
 			x := r.rule(rule)

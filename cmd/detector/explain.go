@@ -12,6 +12,7 @@ import (
 	"insolite/internal/app"
 	"insolite/internal/backtest"
 	"insolite/internal/diag"
+	"insolite/internal/engine"
 	"insolite/internal/event"
 	"insolite/rules"
 )
@@ -84,7 +85,12 @@ func (j *explainJob) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if j.rule != "" && x.Source != nil && x.Source != set.Rule(j.rule).Source {
+	if r := set.Rule(j.rule); r != nil && r.Level > 0 {
+		x.Rules = slices.DeleteFunc(x.Rules, func(y engine.RuleExplanation) bool { return y.Rule != r })
+		if len(x.Rules) == 0 && x.Admission == engine.Admitted {
+			return fmt.Errorf("rule %s sees alerts, and none that it sees was raised by this event; explain the event without --rule to see what the others made of it", j.rule)
+		}
+	} else if j.rule != "" && x.Source != nil && x.Source != set.Rule(j.rule).Source {
 		return invalid("rule %s reads %s, but the event is of %s", j.rule, set.Rule(j.rule).Source.Name, x.Source.Name)
 	}
 	if j.g.output == "json" {
@@ -93,7 +99,7 @@ func (j *explainJob) run(ctx context.Context) error {
 	return tellExplained(j.g.out, paintFor(j.g.out), x)
 }
 
-// only returns the set with the one rule that is asked for, alone and live; it detects the same as among others.
+// only returns the set with the one rule that is asked for, alone and live; it detects the same as among others, unless it sees their alerts.
 func (j *explainJob) only(p *app.Project) (*rules.Set, error) {
 	if j.rule == "" {
 		return p.Set, nil
@@ -104,6 +110,11 @@ func (j *explainJob) only(p *app.Project) (*rules.Set, error) {
 			ids = append(ids, r.ID)
 		}
 		return nil, invalid("there is no rule %q%s", j.rule, diag.DidYouMean(j.rule, ids))
+	}
+	if r := p.Set.Rule(j.rule); r.Level > 0 && r.Enabled() {
+		return p.Set, nil
+	} else if r.Level > 0 {
+		return nil, invalid("rule %s is disabled, and what it would see are the alerts of others; say mode: shadow to have it evaluated", j.rule)
 	}
 	set, list := rules.Load(p.Files, p.Config.Sources, p.Lookups, rules.Options{Only: j.rule})
 	if list.HasErrors() {
@@ -141,7 +152,7 @@ func (j *explainJob) explain(ctx context.Context, p *app.Project, set *rules.Set
 
 // reads tells when the rule reads another topic.
 func (j *explainJob) reads(set *rules.Set, topic string) error {
-	if r := set.Rule(j.rule); r != nil && r.Source.Topic != topic {
+	if r := set.Rule(j.rule); r != nil && r.Level == 0 && r.Source.Topic != topic {
 		return invalid("rule %s reads topic %s, not %s", r.ID, r.Source.Topic, topic)
 	}
 	return nil

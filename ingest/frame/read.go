@@ -146,7 +146,7 @@ func (r *Reader) Next() bool {
 	r.Source = int(source)
 	offset := r.Offset + event.Offset(r.unsigned())
 	ordinal := r.unsigned()
-	if at := (event.Position{Offset: offset, Step: uint32(ordinal)}); offset < r.Offset || ordinal > math.MaxUint32 || !at.Before(r.Header.Next) {
+	if at := (event.Position{Offset: offset, Step: uint32(ordinal)}); offset < r.Offset || ordinal > math.MaxUint32 || r.Header.Next.Before(at) {
 		r.fail("a row at offset %d, ordinal %d, outside of %d to %v", offset, ordinal, r.Header.From, r.Header.Next)
 	}
 	r.Offset, r.Ordinal = offset, uint32(ordinal)

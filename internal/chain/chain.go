@@ -42,6 +42,7 @@ type Chain struct {
 	sources []*source // in the order in which they began
 	stages  []*stage  // by hop and topic
 	tasks   []*engine.Engine
+	chained bool          // some rule is on alerts
 	out     engine.Output // of explanations of which nobody wants it
 }
 
@@ -65,7 +66,7 @@ type stage struct {
 
 // New returns the tasks of the set at the beginning of time. Topics of sources that no enabled rule reads have none.
 func New(set *rules.Set, o Options) (*Chain, error) {
-	c := &Chain{}
+	c := &Chain{chained: slices.ContainsFunc(set.Rules, func(r *rules.Rule) bool { return r.Enabled() && r.Level > 0 })}
 	for _, p := range set.Plans {
 		if p.Stage != nil {
 			e, err := engine.New(p, engine.Options{Files: o.Files, Rows: o.Rows})
@@ -84,7 +85,8 @@ func New(set *rules.Set, o Options) (*Chain, error) {
 			if err != nil {
 				return nil, err
 			}
-			c.sources, c.tasks = append(c.sources, &source{Engine: e, topic: p.Topic, partition: i, single: forks(set, p.Topic) || waits(set)}), append(c.tasks, e)
+			single := forks(set, p.Topic) || waits(set) || c.chained
+			c.sources, c.tasks = append(c.sources, &source{Engine: e, topic: p.Topic, partition: i, single: single}), append(c.tasks, e)
 		}
 	}
 	return c, nil
@@ -153,15 +155,23 @@ func (c *Chain) step(s *source, b *ingest.Batch, out *engine.Output) error {
 	}
 	s.Cut(out)
 	for _, stage := range c.stages {
-		if stage.take(out.Frames[frames:]) == 0 {
-			continue
+		if err := stage.deliver(out, frames); err != nil {
+			return err
 		}
-		if err := stage.Step(stage.batch(), out); err != nil {
-			return fmt.Errorf("step %s: %w", stage.plan.Topic, err)
-		}
-		stage.Cut(out)
 	}
-	return c.settle(out, frames, alerts)
+	return c.settle(s, out, frames, alerts)
+}
+
+// deliver takes a stage through those of the frames from one on that are for it.
+func (s *stage) deliver(out *engine.Output, from int) error {
+	if s.take(out.Frames[from:]) == 0 {
+		return nil
+	}
+	if err := s.Step(s.batch(), out); err != nil {
+		return fmt.Errorf("step %s: %w", s.plan.Topic, err)
+	}
+	s.Cut(out)
+	return nil
 }
 
 // rewind lets stages forget how far they have seen a partition when its offsets begin again, as those of a second file of a topic do: to a stage
@@ -182,8 +192,13 @@ func (c *Chain) rewind(s *source, records []ingest.Record, next event.Offset) {
 }
 
 // settle puts alerts into the order of records, drops frames that are stepped, and lets time pass in the stages.
-func (c *Chain) settle(out *engine.Output, frames, alerts int) error {
-	err := c.follow(out)
+func (c *Chain) settle(s *source, out *engine.Output, frames, alerts int) error {
+	err := c.follow(out, len(out.Frames))
+	for i := range out.Alerts[alerts:] {
+		if a := &out.Alerts[alerts+i]; a.Rule.Level > 0 && !a.Timer { // what it came by may be older
+			a.After = s.next - 1
+		}
+	}
 	slices.SortStableFunc(out.Alerts[alerts:], func(a, b engine.Alert) int {
 		if a.After != b.After || !a.Timer || !b.Timer {
 			return cmp.Compare(a.After, b.After)
@@ -218,13 +233,15 @@ func (s *stage) batch() *ingest.Batch {
 // Pass lets time pass up to now for all sources, as an event of that time would: what one input shows to have passed has passed for all. What
 // is due then is appended to out.
 func (c *Chain) Pass(now event.Time, out *engine.Output) error {
+	frames := len(out.Frames)
 	for _, s := range c.sources {
 		s.RaiseWatermark(now.Add(-s.Plan().Lateness))
 		if err := s.Fire(out); err != nil {
 			return err
 		}
+		s.Cut(out)
 	}
-	return c.follow(out)
+	return c.follow(out, frames)
 }
 
 // Now returns how far the time of a partition has come; NoTime: nowhere yet.
@@ -243,12 +260,16 @@ func (c *Chain) End(topic string, p event.Partition, out *engine.Output) error {
 		return nil
 	}
 	s.ended = true
-	return c.follow(out)
+	return c.follow(out, len(out.Frames))
 }
 
-// follow lets the time of each stage come as far as that of all that send to it.
-func (c *Chain) follow(out *engine.Output) error {
+// follow lets the time of each stage come as far as that of all that send to it, behind the frames from one on, which are dropped then.
+func (c *Chain) follow(out *engine.Output, frames int) error {
+	defer func() { out.Frames = out.Frames[:frames] }()
 	for i, stage := range c.stages {
+		if err := stage.deliver(out, frames); err != nil {
+			return err
+		}
 		least, any := event.NoTime, false
 		wait := func(topic string, e *engine.Engine) {
 			if slices.Contains(stage.plan.Stage.Upstreams, topic) && (!any || e.Watermark() < least) {
@@ -268,6 +289,7 @@ func (c *Chain) follow(out *engine.Output) error {
 			if err := stage.Fire(out); err != nil {
 				return err
 			}
+			stage.Cut(out)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 )
 
 // Explain steps one record of a topic of sources as Step does, also into out unless that is nil, and tells what became of it in each rule of
-// its source, wherever that runs, in the order of the set. It returns nil when no enabled rule reads the topic.
+// its source, wherever that runs, in the order of the set; in rules on alerts it is what became of the last alert that it raised. It returns nil when no enabled rule reads the topic.
 func (c *Chain) Explain(topic string, p event.Partition, r *ingest.Record, out *engine.Output) (*engine.Explanation, error) {
 	s := c.source(topic, p)
 	if s == nil {
@@ -35,7 +35,7 @@ func (c *Chain) Explain(topic string, p event.Partition, r *ingest.Record, out *
 			return nil, err
 		}
 	}
-	if err := c.settle(out, frames, before); err != nil {
+	if err := c.settle(s, out, frames, before); err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(x.Rules, func(a, b engine.RuleExplanation) int { return cmp.Compare(a.Rule.Index, b.Rule.Index) })
@@ -44,14 +44,17 @@ func (c *Chain) Explain(topic string, p event.Partition, r *ingest.Record, out *
 
 // explain adds what became of the event in the stage's rules.
 func (s *stage) explain(x *engine.Explanation, out *engine.Output, frames int) error {
-	switch n := s.take(out.Frames[frames:]); {
-	case n == 0:
+	n := s.take(out.Frames[frames:])
+	if n == 0 {
 		s.unsent(x)
 		return nil
-	case n > 1: // never: the frames were empty before
-		return fmt.Errorf("explain in %s: %d frames of one event", s.plan.Topic, n)
 	}
-	y, err := s.Explain(&s.log[0], out)
+	if n > 1 { // of alerts that several tasks have raised
+		if err := s.Step(&ingest.Batch{Topic: s.plan.Topic, Records: s.log[:n-1], Next: s.log[n-1].Offset}, out); err != nil {
+			return fmt.Errorf("step %s: %w", s.plan.Topic, err)
+		}
+	}
+	y, err := s.Explain(&s.log[n-1], out)
 	if err != nil {
 		return fmt.Errorf("explain in %s: %w", s.plan.Topic, err)
 	}

@@ -45,12 +45,18 @@ func (e *Engine) present(held int) occasion {
 // origin is what the alert of a rule is about.
 func (e *Engine) origin(r *rule) alerts.Origin {
 	o := &e.occasion
-	x := alerts.Origin{Rule: r.ID, Version: r.Version, Topic: r.Source.Topic, Partition: o.partition, Offset: o.offset, State: o.state, Joins: o.joins}
+	x := alerts.Origin{Rule: r.ID, Version: r.Version, Partition: o.partition, Offset: o.offset, State: o.state, Joins: o.joins}
+	of, row := r.Source, e.row
 	if o.timer {
 		x.Timer, x.Deadline, x.Key = true, o.at.Time(), string(alerts.AppendKey(nil, e.entity(r)))
 	} else {
-		subject, _ := e.subject()
-		x.Topic = subject.plan.Source.Topic
+		var subject *source
+		subject, row = e.subject()
+		of = subject.plan.Source
+	}
+	x.Topic = of.Topic
+	if rules.OnAlerts(of) {
+		x.Topic, x.Of = strings.Clone(row[rules.AlertTopic].S), strings.Clone(row[rules.AlertID].S) // they outlive the row
 	}
 	return x
 }
@@ -103,6 +109,9 @@ func (e *Engine) emit(r *rule) {
 	to := len(out.arena)
 	out.arena = a.AppendJSON(out.arena)
 	end := len(out.arena)
+	if len(e.raised) > 0 && r.Mode == rules.Live && e.frames != nil {
+		e.forwardAlert(r, a, view(out.arena[from:to:to]))
+	}
 	out.Alerts = append(out.Alerts, Alert{Rule: r.Rule, Offset: rec.offset, At: a.At, Origin: a.Origin, Key: out.arena[from:to:to], Value: out.arena[to:end:end],
 		Timer: rec.timer, Row: e.copyRow(r), After: rec.after})
 }

@@ -48,6 +48,7 @@ type source struct {
 	index   int        // in Plan.Sources
 	key     event.Slot // the field whose text the record's key is to be; NoSlot: not checked
 	id      event.Slot // of dedupe; NoSlot: none
+	alerts  bool       // the events are alerts
 	streams []*stream
 	results map[event.Slot]*read // of all streams, by the slots that they fill
 	rules   []*rule

@@ -45,6 +45,8 @@ type Engine struct {
 	decoder   *decode.Decoder // nil: a stage
 	stage     *stage          // nil: a topic of sources
 	routes    []*route
+	raised    []*routing // of alerts of live rules
+	raisedRow event.Row
 	spaces    []*space
 	sources   []*source
 	width     int
@@ -167,6 +169,7 @@ func (e *Engine) build() error {
 		if len(p.Source.Key) == 1 {
 			s.key = p.Source.Key[0]
 		}
+		s.alerts = e.stage != nil && rules.OnAlerts(p.Source)
 		if p.Source.Dedupe != nil {
 			s.id = p.Source.Dedupe.ID
 		}

@@ -76,6 +76,9 @@ func (e *Engine) rescue() {
 // event takes the present record through the step.
 func (e *Engine) event() {
 	if e.phase == phaseStart {
+		if e.explaining {
+			e.verdicts, e.tales, e.refused = e.verdicts[:0], e.tales[:0], Admitted
+		}
 		if !e.admit() {
 			return
 		}
@@ -139,6 +142,11 @@ func (e *Engine) admit() bool {
 	c.Events++
 	if e.stage == nil && !e.options.Files && !e.credible(c) {
 		return false
+	}
+	if e.at < e.watermark && s.alerts { // one that was due is told when its time has passed: it counts from now on
+		t := &e.row[s.plan.Source.EventTime]
+		*t = event.TimeValue(e.watermark, t.OffsetSeconds())
+		e.at = e.watermark
 	}
 	if e.at < e.watermark { // at a stage: of an upstream that was not waited for
 		c.Late++

@@ -98,7 +98,7 @@ func (e *Engine) Explain(r *ingest.Record, out *Output) (*Explanation, error) {
 // explainLast tells what became of the record that was stepped last.
 func (e *Engine) explainLast(x *Explanation, r *ingest.Record) {
 	x.Admission = e.refused
-	d := &e.recs[0]
+	d := &e.recs[max(e.n-1, 0)]
 	if e.stage != nil && e.n > 0 {
 		x.Topic, x.Partition, x.Offset = e.source.plan.Source.Topic, d.partition, d.offset
 	}

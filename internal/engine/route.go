@@ -65,6 +65,10 @@ func (e *Engine) newRoutes() ([]*route, error) {
 		var layout frame.Layout
 		for i, s := range p.Sources {
 			layout = append(layout, e.sourceLayout(s))
+			if s.Raised {
+				e.raised = append(e.raised, &routing{route: x, plan: s, layout: i})
+				continue
+			}
 			for _, to := range e.sources {
 				if to.plan.Source == s.Source {
 					to.routes = append(to.routes, to.newRouting(x, s, i))
@@ -98,7 +102,7 @@ func (e *Engine) sourceLayout(s *rules.RouteSource) frame.Source {
 	for _, c := range s.Columns {
 		l.Fields = append(l.Fields, frame.Field{Name: c.Name, Kind: c.Kind})
 	}
-	if e.stage != nil {
+	if e.stage != nil || s.Raised {
 		l.Fields = append(l.Fields, frame.Field{Name: columnPartition, Kind: event.KindInt}, frame.Field{Name: columnOffset, Kind: event.KindInt})
 	}
 	return l
@@ -133,31 +137,55 @@ func (e *Engine) forward() {
 		if !r.passes {
 			continue
 		}
-		key := e.scratch.id[:0]
-		for _, slot := range r.plan.Key {
-			if !e.row[slot].Known() {
-				key = key[:0]
-				break
-			}
-			key = event.AppendKeyPart(key, &e.row[slot])
-		}
-		e.scratch.id = key
-		if len(key) == 0 && !r.plan.Passed {
+		to := e.target(r, e.row)
+		if to == nil {
 			e.count.Sources[e.source.index].Unsent++
 			continue
 		}
 		e.gather(r)
-		values := e.scratch.values[:0]
-		for _, slot := range r.plan.Slots {
-			values = append(values, e.row[slot])
-		}
-		if e.stage != nil {
-			d := &e.recs[e.i]
+		values := e.values(r, e.row)
+		if d := &e.recs[e.i]; e.stage != nil {
 			values = append(values, event.IntValue(int64(d.partition)), event.IntValue(int64(d.offset)))
 		}
 		e.scratch.values = values
-		e.send(r, &r.route.targets[partitionOf(key, len(r.route.targets))], values)
+		e.send(r, to, e.rowAt(), e.at, values)
 	}
+}
+
+// target returns where a row belongs; nil: nowhere, it has no key.
+func (e *Engine) target(r *routing, row event.Row) *target {
+	key := e.scratch.id[:0]
+	for _, slot := range r.plan.Key {
+		if !row[slot].Known() {
+			key = key[:0]
+			break
+		}
+		key = event.AppendKeyPart(key, &row[slot])
+	}
+	e.scratch.id = key
+	if len(key) == 0 && !r.plan.Passed {
+		return nil
+	}
+	return &r.route.targets[partitionOf(key, len(r.route.targets))]
+}
+
+// values returns what travels of a row.
+func (e *Engine) values(r *routing, row event.Row) []event.Value {
+	values := e.scratch.values[:0]
+	for _, slot := range r.plan.Slots {
+		values = append(values, row[slot])
+	}
+	return values
+}
+
+// rowAt is where a row of the present event stands in what is sent.
+func (e *Engine) rowAt() event.Position {
+	if e.stage == nil {
+		return event.Position{Offset: e.recs[e.i].offset}
+	}
+	at := e.recs[e.i].after // where it stands in the stage's own log
+	at.Step -= rowStep
+	return at
 }
 
 // gather reads the features that travel with the present event.
@@ -186,13 +214,8 @@ func partitionOf(key []byte, n int) int {
 	return int(mix(store.Hash(key)) >> 32 * uint64(n) >> 32)
 }
 
-// send adds a row to a target's frame; one that would get too large ends before this event.
-func (e *Engine) send(r *routing, t *target, values []event.Value) {
-	at := event.Position{Offset: e.recs[e.i].offset}
-	if e.stage != nil { // the row is where it stands in the stage's own log
-		at = e.recs[e.i].after
-		at.Step -= rowStep
-	}
+// send adds a row to a target's frame, of an event at an instant; one that would get too large ends before this event.
+func (e *Engine) send(r *routing, t *target, at event.Position, when event.Time, values []event.Value) {
 	if t.rows.Len() > 0 && t.history != e.history {
 		e.endFrame(r.route, t, at, false) // a frame is all of one kind
 	}
@@ -200,12 +223,12 @@ func (e *Engine) send(r *routing, t *target, values []event.Value) {
 		e.beginFrame(t, at.Offset)
 	}
 	e.count.RowsSent++
-	if t.rows.Add(r.layout, at.Offset, at.Step, e.at, values) {
+	if t.rows.Add(r.layout, at.Offset, at.Step, when, values) {
 		return
 	}
 	e.endFrame(r.route, t, at, false)
 	e.beginFrame(t, at.Offset)
-	t.rows.Add(r.layout, at.Offset, at.Step, e.at, values)
+	t.rows.Add(r.layout, at.Offset, at.Step, when, values)
 }
 
 func (e *Engine) beginFrame(t *target, from event.Offset) {

@@ -210,6 +210,9 @@ func (e *Engine) subject() (*source, event.Row) {
 // hits returns the positions of the events of the match before the last.
 func (e *Engine) hits(dst []alerts.Seen, r *rule) []alerts.Seen {
 	for _, h := range e.match.Hits {
+		if rules.OnAlerts(r.Sequence.Steps[h.Step].Source) {
+			continue // its position is in a topic that is not kept
+		}
 		p, o := e.options.Partition, h.Offset
 		if e.stage != nil {
 			p, o = unpacked(h.Offset)

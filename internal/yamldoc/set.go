@@ -45,6 +45,28 @@ func (n *Node) field(name string) *Pair {
 	return nil
 }
 
+// Find returns the value of a mapping's field without a word about what is wrong, for a look ahead; nil when there is none.
+func (n *Node) Find(name string) *Node {
+	if n == nil {
+		return nil
+	}
+	if p := n.field(name); p != nil {
+		return p.Value
+	}
+	return nil
+}
+
+// Each returns the items of a list, and of what is none the node itself, as silently.
+func (n *Node) Each() []*Node {
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind == Seq:
+		return n.Items
+	}
+	return []*Node{n}
+}
+
 // put sets a field's value.
 func (n *Node) put(name string, value *Node) {
 	if p := n.field(name); p != nil {

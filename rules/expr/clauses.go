@@ -58,3 +58,58 @@ func sortedSet(slots []event.Slot) []event.Slot {
 	slices.Sort(set)
 	return slices.Compact(set)
 }
+
+// Only returns the texts of which a field must have one for the condition to be true, if the condition says so: by ==, in, and and or of these.
+func (e *Expr) Only(field event.Slot) (texts []string, ok bool) { return e.only(e.tree, field) }
+
+func (e *Expr) only(n ast.Node, field event.Slot) (texts []string, ok bool) {
+	b, is := n.(*ast.BinaryNode)
+	if !is {
+		return nil, false
+	}
+	switch b.Operator {
+	case "and", "&&":
+		left, l := e.only(b.Left, field)
+		right, r := e.only(b.Right, field)
+		switch {
+		case !l:
+			return right, r
+		case r:
+			left = slices.DeleteFunc(left, func(t string) bool { return !slices.Contains(right, t) })
+		}
+		return left, true
+	case "or", "||":
+		left, l := e.only(b.Left, field)
+		right, r := e.only(b.Right, field)
+		return append(left, right...), l && r
+	case "==":
+		if e.reads(b.Right, field) {
+			b = &ast.BinaryNode{Left: b.Right, Right: b.Left}
+		}
+		text, is := b.Right.(*ast.StringNode)
+		if !is || !e.reads(b.Left, field) {
+			return nil, false
+		}
+		return []string{text.Value}, true
+	case "in":
+		list, is := b.Right.(*ast.ArrayNode)
+		if !is || !e.reads(b.Left, field) {
+			return nil, false
+		}
+		for _, item := range list.Nodes {
+			text, is := item.(*ast.StringNode)
+			if !is {
+				return nil, false
+			}
+			texts = append(texts, text.Value)
+		}
+		return texts, true
+	}
+	return nil, false
+}
+
+// reads reports whether a node is a field.
+func (e *Expr) reads(n ast.Node, field event.Slot) bool {
+	k := e.codes[n]
+	return k != nil && k.form == formSlot && k.slot == field
+}
