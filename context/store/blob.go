@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -32,6 +33,7 @@ var (
 type description struct {
 	parts []part
 	tails int
+	of    []int // by part of the keyspace's layout: which of these it is, -1: none; nil: not known yet
 }
 
 // RememberLayout tells the keyspace of a layout, as Describe wrote it, whose blobs may be loaded.
@@ -171,40 +173,110 @@ func (k *Keyspace) Load(hash uint64, blob []byte) (Handle, error) {
 	if parts != len(d.parts) || key != d.tails {
 		return 0, fmt.Errorf("load context: %w", errBlob)
 	}
-	h := k.convert(hash, b, d)
-	k.Wait(h)
-	if d.deadline(b) != k.Deadline(h) {
-		k.markDirty(h)
-	}
+	size := d.size(k.layout, b)
+	h, to := k.alloc(fingerprint(hash), size)
+	d.convert(k.layout, b, to[:size])
+	k.settle(h, b, d)
 	return h, nil
 }
 
-// convert creates the context of a block of another layout.
-func (k *Keyspace) convert(hash uint64, old []byte, d *description) Handle {
-	h := k.Create(hash, old[d.tails:d.tails+int(le.Uint32(old[20:]))])
-	x := k.View(h)
-	copy(x.b[:20], old[:20])
-	for i := range k.layout.parts {
-		p := &k.layout.parts[i]
-		for j := range d.parts {
-			q := &d.parts[j]
-			if q.kind != p.kind || q.identity != p.identity || q.head != p.head {
-				continue
-			}
-			s := slot{index: i}
-			s.place(k.layout)
-			dir := old[headerSize+4*j:]
-			tail := old[le.Uint32(dir):le.Uint32(dir[4:])]
-			switch {
-			case len(tail) <= len(s.tail(&x)):
-			case p.kind == partBaseline: // it grows no more
-				s.stretch(&x, len(tail))
-			default:
-				s.grow(&x, len(tail))
-			}
-			copy(s.tail(&x), tail)
-			copy(s.head(&x), old[q.at:q.at+q.head])
+// Take takes over all contexts of another keyspace, which is of no use afterwards, into one that is empty: as they are when both layouts have the
+// same parts, else converted as by Load. They stay as dirty as they were.
+func (k *Keyspace) Take(from *Keyspace) {
+	layout, known := k.layout, k.known
+	if layout.id == from.layout.id {
+		*k = *from
+		k.layout, k.known = layout, known
+		k.evict, k.expire, k.moved = 0, 0, 0
+		return
+	}
+	k.table, k.free, k.dirty, k.stale = from.table, from.free, from.dirty, from.stale // handles stay what they are
+	k.metas = slices.Clone(from.metas)
+	d := &description{parts: from.layout.parts, tails: from.layout.tails}
+	for h := range from.All {
+		old := from.block(h)
+		size := d.size(layout, old)
+		b := k.place(&k.metas[h], size)
+		d.convert(layout, old, b[:size])
+		k.settle(h, old, d)
+	}
+}
+
+// settle notes when something is due in a context that was converted.
+func (k *Keyspace) settle(h Handle, old []byte, d *description) {
+	k.Wait(h)
+	if d.deadline(old) != k.Deadline(h) {
+		k.markDirty(h)
+	}
+}
+
+// size is how many bytes a block of a layout has that is made from one of this older one.
+func (d *description) size(l *Layout, old []byte) int {
+	if d.of == nil {
+		d.match(l)
+	}
+	size := l.tails + round8(int(le.Uint32(old[20:])))
+	for i := range l.parts {
+		size += d.tail(l, i, old)
+	}
+	return size
+}
+
+// convert makes a block of a layout from one of this older one.
+func (d *description) convert(l *Layout, old, b []byte) {
+	key := old[d.tails : d.tails+int(le.Uint32(old[20:]))]
+	tails := l.tails + round8(len(key))
+	clear(b)
+	copy(b, old[:headerSize])
+	copy(b[l.tails:], key)
+	at := tails
+	for i := range l.parts {
+		le.PutUint32(b[headerSize+4*i:], uint32(at))
+		if j := d.of[i]; j >= 0 {
+			p, q, dir := &l.parts[i], &d.parts[j], old[headerSize+4*j:]
+			copy(b[p.at:p.at+p.head], old[q.at:])
+			copy(b[at:], old[le.Uint32(dir):le.Uint32(dir[4:])])
+		}
+		at += d.tail(l, i, old)
+	}
+	le.PutUint32(b[headerSize+4*len(l.parts):], uint32(at))
+}
+
+// match finds the parts of a layout in this older one, by kind and identity.
+func (d *description) match(l *Layout) {
+	type name struct {
+		kind     partKind
+		identity uint64
+		head     int
+	}
+	known := map[name]int{}
+	for j := range d.parts {
+		q := &d.parts[j]
+		known[name{q.kind, q.identity, q.head}] = j
+	}
+	d.of = make([]int, len(l.parts))
+	for i := range l.parts {
+		p := &l.parts[i]
+		d.of[i] = -1
+		if j, ok := known[name{p.kind, p.identity, p.head}]; ok {
+			d.of[i] = j
 		}
 	}
-	return h
+}
+
+// tail is how many bytes the tail of a part of a layout takes that is made from a block of this older one.
+func (d *description) tail(l *Layout, i int, old []byte) int {
+	p, j := &l.parts[i], d.of[i]
+	if j < 0 {
+		return p.tail
+	}
+	dir := old[headerSize+4*j:]
+	switch n := int(le.Uint32(dir[4:]) - le.Uint32(dir)); {
+	case n <= p.tail:
+		return p.tail
+	case p.kind == partBaseline: // it grows no more
+		return n
+	default:
+		return grown(n)
+	}
 }

@@ -60,8 +60,11 @@ func (s *slot) tail(x *Ctx) []byte {
 
 // grow makes the part's tail at least need bytes long: half again while it is short, an eighth when it is long.
 func (s *slot) grow(x *Ctx, need int) {
-	s.stretch(x, round8(need+min(need/2, 64+need/8)))
+	s.stretch(x, grown(need))
 }
+
+// grown is how long a tail is made that has to have so many bytes.
+func grown(need int) int { return round8(need + min(need/2, 64+need/8)) }
 
 // stretch makes the part's tail so many bytes long, a multiple of 8.
 func (s *slot) stretch(x *Ctx, size int) {

@@ -168,14 +168,20 @@ func (k *Keyspace) alloc(fp uint32, n int) (Handle, []byte) {
 		h = Handle(len(k.metas))
 		k.metas = append(k.metas, meta{})
 	}
-	class := classOf(n)
-	id, b := k.slabs[class].get()
-	k.used += int64(classes[class])
 	m := &k.metas[h]
-	m.block, m.class = id, uint8(class)
+	b := k.place(m, n)
 	m.flags = m.flags&listed | live
 	k.table.insert(fp, h)
 	return h, b
+}
+
+// place gives a handle a block of at least n bytes.
+func (k *Keyspace) place(m *meta, n int) []byte {
+	class := classOf(n)
+	id, b := k.slabs[class].get()
+	k.used += int64(classes[class])
+	m.block, m.class = id, uint8(class)
+	return b
 }
 
 // remove frees a context.

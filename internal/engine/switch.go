@@ -141,31 +141,10 @@ func (e *Engine) Switch(plan *rules.Plan, bundle event.Offset) (*Engine, error) 
 	}
 	for _, to := range next.spaces {
 		for _, from := range e.spaces {
-			if from.plan.Name != to.plan.Name {
-				continue
-			}
-			if err := to.take(from); err != nil {
-				return nil, fmt.Errorf("switch rules in keyspace %s: %w", to.plan.Name, err)
+			if from.plan.Name == to.plan.Name {
+				to.keys.Take(from.keys)
 			}
 		}
 	}
 	return next, nil
-}
-
-// take converts the contexts of another engine's space. They stay as dirty as they were.
-func (s *space) take(from *space) error {
-	var blob []byte
-	for h := range from.keys.All {
-		ctx := from.keys.View(h)
-		blob = from.keys.Blob(blob[:0], h)
-		to, err := s.keys.Load(store.Hash(ctx.Key()), blob)
-		if err != nil {
-			return err
-		}
-		if from.keys.IsDirty(h) {
-			moved := s.keys.View(to)
-			moved.Advance(moved.Position(), moved.Newest())
-		}
-	}
-	return nil
 }
