@@ -60,19 +60,14 @@ func build(t *testing.T, flags ...string) (program string) {
 	return program
 }
 
-// directRules takes out the rules by other keys than the customer: what they give depends on the order in which partitions send to the stage,
-// and is judged by the recorded topics of stages (see stageRig).
+// directRules takes out the rules by other keys than the customer, and those on alerts: what they give depends on the order in which partitions
+// send to the stage, and is judged by the recorded topics of stages (see stageRig).
 func directRules(text string) string {
-	const stageRule = "- id: cards-declined-at-terminal"
-	before, rest, ok := strings.Cut(text, stageRule)
-	if !ok {
-		return text
-	}
-	_, after, more := strings.Cut(rest, "\n- id: ")
-	if more {
-		after = "- id: " + after
-	}
-	return before + after
+	const begins = "\n- id: "
+	all := strings.Split(text, begins)
+	return strings.Join(slices.DeleteFunc(all, func(rule string) bool {
+		return strings.Contains(rule, "\n  source: ") && (strings.Contains(rule, "\n  source: insolite.alert") || !strings.Contains(rule, "\n  group_by: [customer_id"))
+	}), begins)
 }
 
 // newRig copies the example of payments and points it at the broker.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,8 +146,31 @@ func (r *rig) edit(n int) {
 	must(r.t, err)
 }
 
-// The rules change again and again, by the file or by being published, while the program works and while it is dead.
+// patternRules remember more of a customer than sums.
+const patternRules = `
+- id: small-then-large
+  source: payment.made
+  group_by: [customer_id]
+  sequence:
+    within: 1m
+    steps: [{where: amount < 40, times: 2}, {not: {where: approved == false}}, {where: amount > 60, as: large}]
+- id: new-terminal
+  source: payment.made
+  group_by: [customer_id]
+  new_value: {fields: [terminal_id], history: 30d, learning: 100ms}
+- id: out-of-pattern
+  source: payment.made
+  group_by: [customer_id]
+  baseline: {usual: {field: amount, min_samples: 3}}
+  condition: usual.score > 3
+`
+
+// The rules change again and again, by the file or by being published, while the program works and while it is dead. What customers have done, what
+// is waited for and what is usual of them is kept through all of it.
 func rulesChanged(r *rig) {
+	r.setting("lateness: 1m", "lateness: 2s") // so that what waits is due while the test lasts
+	r.rules(func(text string) string { return text + timerRules + patternRules })
+	r.reload()
 	end := r.pour(2000)
 	r.run()
 	random := rand.New(rand.NewPCG(12, 100))
@@ -165,6 +189,11 @@ func rulesChanged(r *rig) {
 	end()
 	r.logged("before=", rigPartitions, patience)
 	r.finish()
+	for _, id := range []string{"small-then-large", "new-terminal", "out-of-pattern", "gone-quiet"} {
+		if !slices.ContainsFunc(r.visible(r.project.Config.Alerts), func(a string) bool { return strings.Contains(a, `"id":"`+id+`"`) }) {
+			r.t.Errorf("rule %s has told nothing: the test shows nothing about it", id)
+		}
+	}
 	for p, a := range r.journalled() {
 		if r.t.Logf("partition %d has had %d sets of rules in force, of %d", p, len(a), changes+1); len(a) < 3 {
 			r.t.Errorf("partition %d has had %d sets of rules: the test shows nothing", p, len(a))
