@@ -124,11 +124,17 @@ func (s *Service) watchGroup(ctx context.Context) {
 	defer tick.Stop()
 	t := &trouble{log: s.log, what: "which topics are to be read can't be found out; what is read stays as it is", over: "which topics are to be read is known again"}
 	var done *reading
-	var last time.Time
+	var last, paced time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.pace.asked:
+			if time.Since(paced) >= paceWait {
+				s.repace(ctx)
+				paced = time.Now()
+			}
+			continue
 		case <-tick.C:
 		}
 		newest := s.bundles.Newest()
@@ -143,6 +149,13 @@ func (s *Service) watchGroup(ctx context.Context) {
 		if t.is(err); r != nil {
 			done = r
 		}
+	}
+}
+
+// repace looks at once how far tasks may go. Where that can't be found out, those that wait ask again.
+func (s *Service) repace(ctx context.Context) {
+	if told, next, err := s.readCommits(ctx); err == nil {
+		s.limitPace(ctx, told, next)
 	}
 }
 

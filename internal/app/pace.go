@@ -15,15 +15,16 @@ import (
 
 // Stages wait for the slowest of those that send to them, and keep in the meantime what the others have sent.
 const (
-	paceAhead   = time.Hour   // of event time: how far a task may be ahead of the slowest that sends to the same stage
-	paceWait    = time.Second // how long one that is too far ahead waits before it asks again
-	paceStuck   = time.Minute // one that has something to read and hasn't moved for so long is not waited for: it does not work
-	paceLookups = 64          // partitions whose ends are asked for at a time; where more seem slow, nobody waits
+	paceAhead   = time.Hour              // of event time: how far a task may be ahead of the slowest that sends to the same stage
+	paceWait    = 100 * time.Millisecond // how long one that is too far ahead waits before it asks again, and how often the group is asked for it
+	paceStuck   = time.Minute            // one that has something to read and hasn't moved for so long is not waited for: it does not work
+	paceLookups = 64                     // partitions whose ends are asked for at a time; where more seem slow, nobody waits
 )
 
 // pace is how far tasks that send to stages may go, by their topics.
 type pace struct {
 	limits atomic.Pointer[map[string]event.Time] // those without one are not limited
+	asked  chan struct{}                         // some task waits: an hour of event time may be less than a second's work
 	moved  map[kafka.TopicPartition]movement     // of the goroutine that watches the group
 }
 
@@ -41,6 +42,10 @@ func (p *pace) of(topic string) task.Pace {
 			return 0
 		}
 		if limit, ok := (*limits)[topic]; ok && watermark > limit {
+			select {
+			case p.asked <- struct{}{}:
+			default: // it is asked already
+			}
 			return paceWait
 		}
 		return 0

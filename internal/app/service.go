@@ -95,7 +95,7 @@ func NewService(o ServiceOptions) *Service {
 	for _, result := range []string{accepted, refused} {
 		s.registry.Counter(telemetry.RuleSets, result)
 	}
-	s.reloads.turn = make(chan struct{}, 1)
+	s.reloads.turn, s.pace.asked = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s
 }

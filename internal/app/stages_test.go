@@ -168,6 +168,11 @@ func TestPace(t *testing.T) {
 		if got := ask(c.own); got != c.want {
 			t.Errorf("%s: waits %v, want %v", c.name, got, c.want)
 		}
+		if asked := len(s.service.pace.asked) > 0; asked != (c.want > 0) {
+			t.Errorf("%s: the group is asked how far the others are: %v, want %v", c.name, asked, !asked)
+		} else if asked {
+			<-s.service.pace.asked
+		}
 	}
 	if got := s.service.pace.of("another")(hours(1000)); got != 0 {
 		t.Errorf("a topic that sends to no stage waits %v", got)
