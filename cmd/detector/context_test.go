@@ -61,7 +61,7 @@ func (i *instance) serve(w http.ResponseWriter, r *http.Request) {
 var someContext = &app.Remembered{Position: "7", At: "2026-10-15T20:00:00Z", Newest: "2026-10-15T19:00:00Z", Bytes: 1234, Rules: []app.RememberedRule{{
 	Rule: "often", Mode: "shadow", Context: []app.ToldFeature{
 		{Name: "n", Value: 3, Agg: "count", Window: "1h", Samples: 3, From: "2026-10-15T19:00:00Z", To: "2026-10-15T20:00:00Z"},
-		{Name: "usual", Agg: "avg", Window: "30d", Samples: 3, MinSamples: 10},
+		{Name: "usual", Agg: "avg", Window: "30d", Samples: 3, MinSamples: 10, Since: "4"},
 		{Name: "last", Fields: map[string]any{"shop": "s", "amount": 1.5}, Agg: "last", Window: "forever", Samples: 1}},
 	CoolDowns: []app.RememberedQuiet{{Until: "2026-10-15T20:30:00Z", Held: 2}},
 	Evidence:  []app.RememberedEvent{{Topic: "pays", Partition: 1, Offset: 6, At: "2026-10-15T19:00:00Z"}},
@@ -73,9 +73,9 @@ pays/1: in memory of ADDRESS
   as of 2026-10-15T20:00:00Z; newest event 2026-10-15T19:00:00Z; log up to 7; 1,234 bytes
 
   often (shadow)
-  CONTEXT  VALUE                     SAMPLES  WHAT           FROM                  TO
-  n        3                               3  count, 1h      2026-10-15T19:00:00Z  2026-10-15T20:00:00Z
-  usual    unknown                   3 of 10  avg, 30d
+  CONTEXT  VALUE                     SAMPLES  WHAT                      FROM                  TO
+  n        3                               3  count, 1h                 2026-10-15T19:00:00Z  2026-10-15T20:00:00Z
+  usual    unknown                   3 of 10  avg, 30d, since offset 4
   last     amount = 1.5, shop = "s"        1  last, forever
   quiet until 2026-10-15T20:30:00Z; 2 findings held back since the last alert
   EVIDENCE  AT

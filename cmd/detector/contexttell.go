@@ -56,7 +56,7 @@ func tellContext(w io.Writer, p paint, c *app.Remembered) error {
 			if f.Samples < f.MinSamples {
 				samples += " of " + thousands(f.MinSamples)
 			}
-			t.add(f.Name, text, samples, what(f.Agg, f.P, f.Window, f.Season), f.From, f.To)
+			t.add(f.Name, text, samples, since(what(f.Agg, f.P, f.Window, f.Season), f.Since), f.From, f.To)
 		}
 		if err := t.write(w, "  ", p); err != nil {
 			return err
@@ -127,4 +127,12 @@ func jsonShown(v any) string {
 		return fmt.Sprintf("%q", v)
 	}
 	return fmt.Sprint(v)
+}
+
+// since adds where a feature began that rules have brought at work.
+func since(what, began string) string {
+	if began == "" {
+		return what
+	}
+	return what + ", since offset " + began
 }

@@ -58,7 +58,11 @@ func newRemembered(l *engine.Look) *Remembered {
 		from := &l.Rules[i]
 		to := RememberedRule{Rule: from.Rule.ID, Mode: from.Rule.Mode.String(), Context: []ToldFeature{}}
 		for j := range from.Features {
-			to.Context = append(to.Context, TellFeature(&from.Features[j], from.Rule.Features[j].Read.MinSamples, 0))
+			f := TellFeature(&from.Features[j], from.Rule.Features[j].Read.MinSamples, 0)
+			if from.Begun[j] != (event.Position{}) {
+				f.Since = from.Begun[j].String()
+			}
+			to.Context = append(to.Context, f)
 		}
 		for _, c := range from.CoolDowns {
 			q := RememberedQuiet{Until: Instant(c.Until, 0), Held: c.Held}

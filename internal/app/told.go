@@ -22,6 +22,7 @@ type ToldFeature struct {
 	MinSamples int            `json:"min_samples,omitempty"`
 	From       string         `json:"from,omitempty"`
 	To         string         `json:"to,omitempty"`
+	Since      string         `json:"since,omitempty"` // offset, and step, at which it came into force and was empty; absent: with the first rules
 }
 
 // ToldWait is what waits for an instant.

@@ -27,6 +27,7 @@ type Look struct {
 type RuleLook struct {
 	Rule      *rules.Rule
 	Features  []alerts.Feature // in the rule's order, as an event at Look.At would find them before it is absorbed; those of other keys are unknown
+	Begun     []event.Position // of each feature: where it came into force, with nothing of what was before; zero: with the task's first rules
 	CoolDowns []store.CoolDown
 	Evidence  []alerts.Seen     // events that the rule's next alert may name
 	Waits     []Wait            // the first that began first
@@ -122,12 +123,19 @@ func (e *Engine) look(r *rule, x *store.Ctx, at event.Time) RuleLook {
 			shown.Value = values[0]
 		}
 		l.Features = append(l.Features, shown)
+		l.Begun = append(l.Begun, e.begun(f.Read))
 	}
 	if r.suppress != nil {
 		l.CoolDowns = r.suppress.CoolDowns(nil, x, at)
 	}
 	l.Evidence = e.evidence(nil, r, x, at)
 	return l
+}
+
+// begun returns where what is read came into force; zero: with the task's first rules, or in another task.
+func (e *Engine) begun(r *rules.Read) event.Position {
+	k := r.Stream.Keyspace
+	return e.options.Since[partOf(k, partCell, k.Cells[r.Cell].Spec.Identity)]
 }
 
 // StagePartition returns the partition of a stage's topic, of so many, to which the events of a key are sent: the values of Stage.Fields, in

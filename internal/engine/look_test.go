@@ -58,6 +58,17 @@ func TestLook(t *testing.T) {
 		t.Errorf("an hour later: %+v", l)
 	}
 
+	less, err := e.Switch(lone(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err = less.Switch(plan(t), 2); err != nil {
+		t.Fatal(err)
+	}
+	if l = look(); l.Rules[0].Begun[0] != (event.Position{}) || l.Rules[1].Begun[0].Offset != offset {
+		t.Errorf("features began at %v and %v, want the beginning and %d", l.Rules[0].Begun, l.Rules[1].Begun, offset)
+	}
+
 	if e.Context("customer", append(key, 0)) != nil || e.Context("nothing", key) != nil {
 		t.Error("there is a context where there is none")
 	}
