@@ -18,6 +18,7 @@ type result struct {
 	CPUPerEvent    float64 `json:"cpu_ns_per_event"`
 	SystemShare    float64 `json:"system_share"` // of the CPU time: in the kernel
 	AllocsPerEvent float64 `json:"allocs_per_event"`
+	TimePerEvent   float64 `json:"time_ns_per_event"`
 	MemoryBytes    int64   `json:"memory_bytes"` // the most that was resident
 }
 
@@ -37,6 +38,7 @@ type meter struct {
 // sample is what the process had cost when so many events were done.
 type sample struct {
 	events  int64
+	at      time.Time
 	cpu     time.Duration
 	system  time.Duration // of cpu
 	mallocs uint64
@@ -66,6 +68,7 @@ func (s sample) until(end sample) result {
 	return result{
 		Events: n, MemoryBytes: resident(),
 		SystemShare:    float64(end.system-s.system) / float64(max(1, end.cpu-s.cpu)),
+		TimePerEvent:   float64(end.at.Sub(s.at).Nanoseconds()) / float64(n),
 		CPUPerEvent:    float64((end.cpu - s.cpu).Nanoseconds()) / float64(n),
 		AllocsPerEvent: float64(end.mallocs-s.mallocs) / float64(n),
 	}
@@ -75,7 +78,7 @@ func take(events int64) sample {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	cpu, system := cpuTime(syscall.RUSAGE_SELF)
-	return sample{events, cpu, system, m.Mallocs}
+	return sample{events, time.Now(), cpu, system, m.Mallocs}
 }
 
 // resident returns the most memory that was resident; 0: the system does not tell. getrusage would tell that of the parent.
