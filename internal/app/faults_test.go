@@ -32,6 +32,7 @@ var faults = []struct {
 		{"random-moments-at-least-once", alone("delivery: at_least_once\n", atLeastOnceKilled)},
 		{"random-moments-of-stages", alone("", func(r *rig) { stagesKilled(r, terminalRule, settledRules) })},
 		{"random-moments-of-two-hops", alone("", func(r *rig) { stagesKilled(r, crossRule) })},
+		{"random-moments-of-rules-on-alerts", alone("", func(r *rig) { stagesKilled(r, terminalRule, settledRules, riskRules) })},
 		{"random-moments-of-stages-at-least-once", alone("delivery: at_least_once\n", stagesRepeated)},
 		{"release-has-no-crash-points", releaseHasNoCrashPoints},
 	}},

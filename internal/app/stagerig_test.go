@@ -69,6 +69,25 @@ const (
   context: {n: {agg: count, window: 1h}}
   condition: n >= 2
 `
+	// riskRules are on alerts: of the customer's own task and of both stages of terminals, and one on those of the other.
+	riskRules = `
+- id: customer-at-risk
+  source: insolite.alert
+  group_by: [customer_id]
+  context:
+    risks: {agg: sum, field: risk, window: 1h}
+    kinds: {agg: distinct_count, field: rule, window: 1h, exact: true}
+  condition: risks >= 90
+  suppress: {for: 5s}
+  alert: {summary: "{customer_id}: {risks} of {kinds}, now {rule} {id}"}
+- id: many-at-risk
+  source: insolite.alert
+  where: rule == "customer-at-risk" or rule == "busy-terminal"
+  group_by: [entity]
+  context: {n: {agg: count, window: 10s}}
+  condition: n >= 2
+  suppress: {for: 1s}
+`
 	// crossRule has features of three keys and two sources: its events travel two hops.
 	crossRule = `
 - id: unusual-at-a-known-terminal
@@ -317,7 +336,7 @@ func (r *rig) judgeStages() {
 func (r *rig) ofStages(alerts []string) {
 	r.t.Helper()
 	for _, rule := range r.project.Set.Rules {
-		if rule.Plan == nil || rule.Plan.Stage == nil || !strings.Contains(terminalRule+settledRules+twoKeyRule, "- id: "+rule.ID+"\n") {
+		if rule.Plan == nil || rule.Plan.Stage == nil || !strings.Contains(terminalRule+settledRules+twoKeyRule+riskRules, "- id: "+rule.ID+"\n") {
 			continue
 		}
 		n := 0
