@@ -20,7 +20,7 @@ type Partition struct {
 	Partition             int32    `json:"partition"`
 	Task                  string   `json:"task"`              // the task's name; empty: nobody here reads it
 	Stage                 bool     `json:"stage"`             // the topic is the service's own: what rules by another key are sent through
-	Phase                 string   `json:"phase"`             // "running", "warming" (it runs, and reads what it remembers into memory beside that), "recovering", "replaying", "waiting", "refused", "idle"
+	Phase                 string   `json:"phase"`             // "running", "warming" (it runs, and reads what it remembers into memory beside that), "careful" (the process has died where it is, so it steps slowly), "recovering", "replaying", "waiting", "refused", "idle"
 	Why                   string   `json:"why"`               // why it does not run, and the cure; empty: it does
 	EventsPerSecond       *float64 `json:"events_per_second"` // of the last ten seconds or so
 	End                   *int64   `json:"end"`               // offset that the next record will get

@@ -108,10 +108,21 @@ func pagePhase(t *task.Status) string {
 		return pagePhases[t.Phase]
 	case t.Broken != nil:
 		return "waiting"
+	case t.Careful > 0:
+		return "careful"
 	case t.Warmth == task.Warming:
 		return "warming"
 	}
 	return "running"
+}
+
+// carefully says why a task that works is slow; empty: it isn't.
+func carefully(t *task.Status) string {
+	if t.Phase != task.Live || t.Careful == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s/%d: the process has died here, so that what lies before offset %d is stepped a few records at a time; one that it dies of again and again becomes a dead letter",
+		t.Topic, t.Partition, t.Careful)
 }
 
 // pageStatus is the pipeline as the page shows it.
@@ -128,7 +139,7 @@ func (s *Service) pageStatus() dashboard.Status {
 		t, perSecond := r.meter.read()
 		status := r.Status()
 		p := pagePartition(&status, &t, perSecond, now)
-		p.Stage, p.Why = isStage(s.config.App, status.Topic), notWorking(r)
+		p.Stage, p.Why = isStage(s.config.App, status.Topic), cmp.Or(notWorking(r), carefully(&status))
 		st.Partitions = append(st.Partitions, p)
 		if !p.Stage { // its records are frames, of events that were counted when they came in
 			total += perSecond

@@ -13,6 +13,7 @@ func TestPagePhase(t *testing.T) {
 	broken := errors.New("most records can't be decoded")
 	for want, status := range map[string]task.Status{
 		"running":    {Phase: task.Live, Warmth: task.Partly},
+		"careful":    {Phase: task.Live, Warmth: task.Warming, Careful: 7},
 		"warming":    {Phase: task.Live, Warmth: task.Warming},
 		"waiting":    {Phase: task.Live, Warmth: task.Warming, Broken: broken},
 		"recovering": {Phase: task.Recovering},

@@ -49,7 +49,7 @@ func (t *Task) lookBack(ctx context.Context, x committed, y event.Position) erro
 			return err
 		}
 	}
-	t.note = n
+	t.tellCare(n)
 	if n.care != usual {
 		t.log.Warn("the process has died here: step carefully", "lives", n.lives, "from", x.position.String(), "until", n.until,
 			"one_at_a_time", n.care == single, "suspect", n.suspect.from, "deaths", n.deaths)
@@ -61,8 +61,16 @@ func (t *Task) leaveNote(ctx context.Context, n note) error {
 	if err := t.store.SetNote(ctx, n.append(nil)); err != nil {
 		return fmt.Errorf("write the note: %w", err)
 	}
-	t.note = n
+	t.tellCare(n)
 	return nil
+}
+
+// tellCare takes over a note, and shows how carefully the task steps.
+func (t *Task) tellCare(n note) {
+	if t.note = n; n.care == usual {
+		n.until = 0
+	}
+	t.update(func(s *Status) { s.Careful = n.until })
 }
 
 // farewell notes that the process has not died where the last recovery began. It is no harm if it fails: the next life counts one more.

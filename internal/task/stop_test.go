@@ -216,12 +216,19 @@ func TestStoppedWhenLive(t *testing.T) {
 		x := event.Position{Offset: s.x}
 		s.store.state.note = (&note{at: x, lives: lives}).append(nil)
 		ctx, cancel := context.WithCancel(t.Context())
-		s.own.o.Observer = asking{cancel}
+		careful := event.Offset(0)
+		s.own.o.Observer = asking{func() {
+			careful = s.own.Status().Careful
+			cancel()
+		}}
 		if err := s.own.Run(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if y := s.store.state.meta.Y; y.Offset < x.Offset {
 			t.Errorf("after %d lives the checkpoint is at %v, below %v", lives, y, x)
+		}
+		if is, end := careful > x.Offset, s.own.Status().Careful; is != (lives > 0) || end != 0 {
+			t.Errorf("after %d lives it is shown to step carefully to %d, and to %d at the end", lives, careful, end)
 		}
 	}
 }

@@ -175,7 +175,7 @@ func (t *Task) forget() {
 	t.store, t.feed, t.engine, t.pending, t.excluded, t.layouts = nil, nil, nil, nil, nil, nil
 	t.out.Reset()
 	t.sent, t.sentDead, t.sentFrames, t.live, t.cycle, t.sweep, t.routes, t.trimmed = 0, 0, 0, false, cycle{}, sweep{}, routes{}, trimmed{}
-	t.note = note{}
+	t.tellCare(note{})
 }
 
 // closeGrace bounds how long the end of a life may take to abort its transaction; the next life's Init does it otherwise.
@@ -217,8 +217,9 @@ type Status struct {
 	Bytes      int64 // of contexts in memory
 	Broken     error // why the task waits before it reads on: most of what it read last can't be decoded; nil: it does not
 	Warmth     Warmth
-	Checkpoint time.Time // when the last sweep was completed; zero: none in this life
-	Progress   time.Time // when the task last moved, found that it is at the end, or began to recover
+	Careful    event.Offset // up to where records are stepped a few at a time, because the process has died there; 0: none are
+	Checkpoint time.Time    // when the last sweep was completed; zero: none in this life
+	Progress   time.Time    // when the task last moved, found that it is at the end, or began to recover
 }
 
 // Status returns how the task stands. It may be called from any goroutine.
