@@ -33,6 +33,9 @@ func random(seed uint64) (*generator, Job, []string) {
 	g.waiting(&j)
 	g.tune(&j, lines)
 	g.unconditional(&j)
+	for i := range j.Rules {
+		j.Rules[i].Severity = []string{"low", "", "high", "info", "critical"}[(seed+uint64(i))%5]
+	}
 	return g, j, lines
 }
 

@@ -38,6 +38,7 @@ type Field struct {
 // Rule is one rule with a condition, or another trigger.
 type Rule struct {
 	ID         string
+	Severity   string // empty: medium
 	Source     string // empty: Job.Source
 	Where      *Expr  // nil: every event
 	GroupBy    []string

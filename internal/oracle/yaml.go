@@ -52,6 +52,9 @@ func (j Job) RulesYAML() string {
 
 func (r *Rule) yaml(b *strings.Builder, source string) {
 	fmt.Fprintf(b, "- id: %s\n  title: %s\n  source: %s\n", r.ID, r.ID, source)
+	if r.Severity != "" {
+		fmt.Fprintf(b, "  severity: %s\n", r.Severity)
+	}
 	if r.Where != nil {
 		fmt.Fprintf(b, "  where: %s\n", quoted(r.Where))
 	}
