@@ -117,6 +117,7 @@ func (x *evaluation) follow(r *ingest.Record) error {
 }
 
 func (x *evaluation) activate(bundle event.Offset) (err error) {
+	x.e.Cut(&x.out) // what was due by a tick
 	x.bundle = bundle
 	x.e, err = x.e.Switch(x.s.plan(bundle), bundle)
 	return err

@@ -56,9 +56,14 @@ sources:
 	ruleHops = "- {id: each-kind, source: pay, group_by: [kind], context: {s: {by: [shop], agg: count, window: 20s}, n: {agg: count, window: forever}}, condition: n >= 1}\n"
 	ruleFar  = "- {id: far, source: pay, group_by: [kind], context: {s: {by: [shop], agg: sum, field: amount, window: 12s}, n: {agg: count, window: 20s}}, condition: s > 15 and n >= 2, suppress: {for: 7s}}\n"
 
+	ruleRisk = "- {id: risk, source: insolite.alert, group_by: [entity], context: {r: {agg: sum, field: risk, window: 20s}, n: {agg: count, window: forever}}, condition: n >= 1}\n"
+	ruleTop  = "- {id: top, source: insolite.alert, where: 'rule == \"own\"', group_by: [who], context: {n: {agg: count, window: 20s}}, condition: n >= 2, suppress: {for: 7s}}\n"
+
 	byShop  = "app.by.shop.1"
 	byKind  = "app.by.kind.1"
 	farKind = "app.by.kind.2.fba3c4cb" // behind byShop
+	onRisk  = "app.by.entity.101"      // on alerts
+	onWho   = "app.by.who.101"
 )
 
 var flowLayouts = []layout{
@@ -69,6 +74,8 @@ var flowLayouts = []layout{
 	{[]string{"pays", "pays"}, []string{byShop, byShop, farKind}, []string{ruleEach + ruleHops + ruleOwn, ruleEach + ruleHops + ruleFar, ruleEach + ruleBusy}},
 	{[]string{"pays", "pays"}, []string{byShop, byShop}, []string{ruleEach + ruleQuiet + ruleAlone, ruleEach + ruleQuiet + ruleLasts, ruleEach + ruleLasts + ruleAlone}},
 	{[]string{"pays", "refunds"}, []string{byShop, farKind, farKind}, []string{ruleEach + ruleRefund + ruleHops, ruleEach + ruleHops + ruleFar}},
+	{[]string{"pays", "pays"}, []string{byShop, onRisk}, []string{ruleEach + ruleOwn + ruleRisk, ruleEach + ruleBusy + ruleAlone + ruleRisk, ruleEach + ruleQuiet + ruleOwn + ruleRisk, ruleEach + ruleOwn}},
+	{[]string{"pays", "pays"}, []string{byShop, onRisk, onRisk, onWho}, []string{ruleEach + ruleOwn + ruleRisk + ruleTop, ruleEach + ruleOwn + ruleAlone + ruleTop, ruleEach + ruleLasts + ruleOwn + ruleRisk}},
 }
 
 // flowSets are the sets of rules of a layout, loaded.
@@ -100,6 +107,8 @@ func plansOf(sets []*rules.Set, topic string) (plans []*rules.Plan) {
 		case p != nil:
 		case topic == farKind:
 			p = &rules.Plan{Topic: topic, Stage: &rules.Stage{Hop: 2}}
+		case strings.HasSuffix(topic, ".101"):
+			p = &rules.Plan{Topic: topic, Stage: &rules.Stage{Hop: 101}}
 		case strings.HasPrefix(topic, "app.by."):
 			p = &rules.Plan{Topic: topic, Stage: &rules.Stage{Hop: 1}}
 		default:

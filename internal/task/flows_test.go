@@ -65,7 +65,7 @@ func originOf(line string) (string, bool) {
 func (s *simulation) note(m *model) {
 	for kind, had := range map[string]bool{
 		"frames of history": len(m.history) > 0, "an idle source": m.sawIdle, "a late row": m.late > 0, "rules by a frame": m.bundle > s.journal[0].Bundle,
-		"an upstream that left": m.left, "a shortened log": s.earliest > 0, "alerts of stages": len(m.alerting) > 0, "alerts behind two stages": s.topic == farKind && len(m.alerting) > 0, "a frame that ends within another": m.within > 0, "repeated rows": m.repeated > 0,
+		"an upstream that left": m.left, "a shortened log": s.earliest > 0, "alerts of stages": len(m.alerting) > 0, "alerts behind two stages": s.topic == farKind && len(m.alerting) > 0, "rows of alerts": strings.HasSuffix(s.topic, ".101") && len(m.alerting) > 0, "an alert told late": m.raised > 0, "a frame that ends within another": m.within > 0, "repeated rows": m.repeated > 0,
 	} {
 		if had {
 			s.seen[kind] = true
@@ -134,7 +134,7 @@ func TestFlowsGiveTheSameAlerts(t *testing.T) {
 			t.Parallel()
 			seen := all(t, testsize.Of(80, 6500), schedule{steps: flowLength, eager: eager}, simulateFlows(flowSets(t)))
 			need(t, seen, "commit failed", "reply lost", "crash", "takeover", "zombie", "new rules", "store goes back",
-				"frames of history", "an idle source", "a late row", "rules by a frame", "an upstream that left", "a shortened log", "alerts of stages", "alerts behind two stages", "a frame that ends within another", "ticked", "a stage ticked")
+				"frames of history", "an idle source", "a late row", "rules by a frame", "an upstream that left", "a shortened log", "alerts of stages", "alerts behind two stages", "rows of alerts", "an alert told late", "a frame that ends within another", "ticked", "a stage ticked")
 			if eager {
 				need(t, seen, "repeated rows")
 			} else {

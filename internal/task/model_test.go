@@ -7,6 +7,7 @@ import (
 	"insolite/ingest/frame"
 	"insolite/internal/event"
 	"insolite/internal/journal"
+	"insolite/rules"
 )
 
 // model is a stage's bookkeeping about its upstreams, written down a second time and without an engine: which rows are seen for the first
@@ -21,6 +22,7 @@ type model struct {
 	history  []string // the other rows absorbed
 	wrongly  []string // rows too late, although their upstream never said that it was idle
 	late     int      // rows
+	raised   int      // rows of alerts that were told behind their time
 	repeated int      // rows
 	within   int      // frames whose end lies within a record of the log that they are of
 	sawIdle  bool     // an upstream was
@@ -101,7 +103,7 @@ func (m *model) take(f *frame.Reader) {
 		switch {
 		case (event.Position{Offset: f.Offset, Step: f.Ordinal}).Before(u.next):
 			m.repeated++
-		case f.At < m.watermark:
+		case f.At < m.watermark && (*f.Layout)[f.Source].Name != rules.AlertSource:
 			m.late++
 			if !u.everIdle {
 				m.wrongly = append(m.wrongly, row)
@@ -110,6 +112,9 @@ func (m *model) take(f *frame.Reader) {
 			m.history = append(m.history, row)
 		default:
 			m.alerting = append(m.alerting, row)
+			if f.At < m.watermark { // of an alert: it counts from now on
+				m.raised++
+			}
 		}
 	}
 	if u.next.Before(h.Next) {
