@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"insolite/internal/diag"
+	"insolite/internal/yamldoc"
 	"insolite/rules"
 	"insolite/rules/ruletest"
 )
@@ -38,6 +40,42 @@ func TestTestsOfRulesPass(t *testing.T) {
 		}
 	}
 	if n < 8 {
+		t.Errorf("only %d tests", n)
+	}
+}
+
+// Every rule of the page for those who come from elsewhere loads without a word of advice, and has tests that pass, over the sources of the page.
+func TestRulesForThoseWhoComeFromElsewhere(t *testing.T) {
+	page, err := os.ReadFile("../docs/rules/coming-from.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```yaml sources\n")
+	text, rest, ok := strings.Cut(text, "```")
+	var list diag.List
+	doc, parsed := yamldoc.Parse("coming-from.md", []byte(text), &list)
+	if !ok || !parsed {
+		t.Fatal("the page declares no sources", list.Err())
+	}
+	sources := rules.ParseSources(doc.Root)
+	if err := list.Err(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(rest, -1) {
+		file := rules.File{Path: "coming-from.md", Data: []byte("version: 1\nrules:\n" + block[1])}
+		if _, list := rules.Load([]rules.File{file}, sources, nil, rules.Options{}); len(list.Sorted()) > 0 {
+			t.Error(told(list))
+		}
+		results, _ := ruletest.Run([]rules.File{file}, sources, nil, ruletest.Options{})
+		for _, r := range results {
+			n++
+			for _, p := range r.Problems {
+				t.Errorf("%s, %s: %s", r.Rule, r.Name, p)
+			}
+		}
+	}
+	if n < 14 {
 		t.Errorf("only %d tests", n)
 	}
 }
