@@ -73,7 +73,7 @@ func (g *global) writeCosts(p *app.Project) error {
 	if err := g.writeThrough(costs, through); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(g.out, "\n%d rules in %d files, no problems. Bytes of a key with %d events; what rules share is counted for each.\n", len(costs), len(p.Files), app.CostSamples)
+	_, err = fmt.Fprintf(g.out, "\n%s in %s, no problems. Bytes of a key with %d events; what rules share is counted for each.\n", count(len(costs), "rule"), count(len(p.Files), "file"), app.CostSamples)
 	return err
 }
 

@@ -46,7 +46,7 @@ func TestReadme(t *testing.T) {
 	if ran != 3 {
 		t.Errorf("%d blocks were run, want 3", ran)
 	}
-	for _, want := range []string{"1 rules in 1 files, no problems", "two-pizzas-one-day", "first-ever"} {
+	for _, want := range []string{"1 rule in 1 file, no problems", "two-pizzas-one-day", "first-ever"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("what it prints does not have %q:\n%s", want, said)
 		}

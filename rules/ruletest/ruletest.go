@@ -57,6 +57,9 @@ func Run(files []rules.File, sources []*event.Source, lookups *lookup.Set, o Opt
 	var results []Result
 	for _, r := range set.Rules {
 		s := stage{file: byPath[r.Position.File], sources: sources, lookups: lookups, id: r.ID}
+		if s.files = []rules.File{s.file}; r.Level > 0 {
+			s.files = files // which fields alerts have depends on the other rules
+		}
 		for i := range r.Tests {
 			if o.Match == nil || o.Match(r.ID, r.Tests[i].Name) {
 				results = append(results, s.test(i, &r.Tests[i]))
@@ -68,7 +71,8 @@ func Run(files []rules.File, sources []*event.Source, lookups *lookup.Set, o Opt
 
 // stage is where the tests of one rule run.
 type stage struct {
-	file    rules.File
+	file    rules.File   // the rule's own
+	files   []rules.File // that it is loaded from
 	sources []*event.Source
 	lookups *lookup.Set
 	id      string
@@ -120,7 +124,7 @@ func (s *stage) setFor(t *rules.Test) (*rules.Set, error) {
 	if t.Lookups != nil {
 		lookups = overlay(s.lookups, t.Lookups)
 	}
-	set, list := rules.Load([]rules.File{s.file}, s.sources, lookups, rules.Options{Only: s.id})
+	set, list := rules.Load(s.files, s.sources, lookups, rules.Options{Only: s.id})
 	if err := list.Err(); err != nil {
 		return nil, fmt.Errorf("with the lookups of this test the rule does not load: %w", err)
 	}
