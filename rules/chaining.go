@@ -108,9 +108,10 @@ func keyKinds(of *event.Source, groupBy *yamldoc.Node, kinds map[string]event.Ki
 
 // sight is which alerts a rule sees: it needs not name rules to see those of all rules on events.
 type sight struct {
-	chained bool // it sees alerts
-	all     bool // of all rules on events
-	named   []string
+	chained bool     // it sees alerts
+	all     bool     // of all rules on events
+	named   []string // of these rules
+	spelt   []string // rules that some condition names, whether it demands them or not
 }
 
 // sight finds out which alerts the rule sees in some place: those for which all of the conditions of the place hold.
@@ -122,6 +123,7 @@ func (r *Rule) sight() (s sight) {
 			if w == nil {
 				continue
 			}
+			s.spelt = append(s.spelt, w.Equated(AlertRule)...)
 			if only, ok := w.Only(AlertRule); ok && restricted {
 				names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(only, name) })
 			} else if ok {
@@ -132,7 +134,8 @@ func (r *Rule) sight() (s sight) {
 		s.named = append(s.named, names...)
 	}
 	slices.Sort(s.named)
-	s.named = slices.Compact(s.named)
+	slices.Sort(s.spelt)
+	s.named, s.spelt = slices.Compact(s.named), slices.Compact(s.spelt)
 	return s
 }
 
@@ -248,17 +251,22 @@ func (d *draft) checkSight(drafts []*draft, byID map[string]*draft) {
 			}
 		}
 	}
-	for _, name := range d.sees.named {
+	unknown := false
+	for _, name := range d.sees.spelt {
 		switch of := byID[name]; {
 		case of == nil:
 			place.Errorf("the alerts of rule %q are asked for, and no rule has that id%s", name, yamldoc.Hint(name, ids))
+			unknown = true
+		case of.sees.chained && !slices.Contains(d.sees.named, name):
+			place.Errorf("rule %q is on alerts, which are seen only where each way for the condition to hold names the rules; say rule in [%q, …] and what else has to hold, or write a second rule", name, name)
+			unknown = true
 		case of.Mode != Live && d.Enabled():
 			place.Lintf("rule %q is %s, and only alerts of live rules are seen; this rule waits for it in vain", name, of.Mode)
 		}
 	}
 	switch {
 	case !d.Enabled():
-	case seen == 0 && !slices.ContainsFunc(d.sees.named, func(name string) bool { return byID[name] == nil }):
+	case seen == 0 && !unknown:
 		place.Errorf("no live rule gives the alerts that the rule is to see; name others, or say mode: disabled here, too")
 	case resolves != "" && !d.asksState():
 		place.Lintf("alerts of rule %q are told again when they are over; say state == \"firing\" in where, unless both are wanted", resolves)

@@ -81,31 +81,63 @@ func (e *Expr) only(n ast.Node, field event.Slot) (texts []string, ok bool) {
 	case "or", "||":
 		left, l := e.only(b.Left, field)
 		right, r := e.only(b.Right, field)
-		return append(left, right...), l && r
-	case "==":
-		if e.reads(b.Right, field) {
-			b = &ast.BinaryNode{Left: b.Right, Right: b.Left}
-		}
-		text, is := b.Right.(*ast.StringNode)
-		if !is || !e.reads(b.Left, field) {
+		if !l || !r {
 			return nil, false
 		}
-		return []string{text.Value}, true
-	case "in":
-		list, is := b.Right.(*ast.ArrayNode)
-		if !is || !e.reads(b.Left, field) {
-			return nil, false
-		}
-		for _, item := range list.Nodes {
-			text, is := item.(*ast.StringNode)
-			if !is {
-				return nil, false
-			}
-			texts = append(texts, text.Value)
-		}
-		return texts, true
+		return append(left, right...), true
 	}
-	return nil, false
+	return e.equated(b, field)
+}
+
+// Equated returns all texts with which a field is compared by == and in, wherever that stands in the expression.
+func (e *Expr) Equated(field event.Slot) []string {
+	w := equations{e: e, field: field}
+	ast.Walk(&e.tree, &w)
+	return w.texts
+}
+
+type equations struct {
+	e     *Expr
+	field event.Slot
+	texts []string
+}
+
+func (w *equations) Visit(n *ast.Node) {
+	if b, is := (*n).(*ast.BinaryNode); is {
+		texts, _ := w.e.equated(b, w.field)
+		w.texts = append(w.texts, texts...)
+	}
+}
+
+// equated returns the texts with which a comparison wants a field to be equal; false: it is none of that field.
+func (e *Expr) equated(b *ast.BinaryNode, field event.Slot) (texts []string, ok bool) {
+	left, right := b.Left, b.Right
+	if b.Operator == "==" && e.reads(right, field) {
+		left, right = right, left
+	}
+	if !e.reads(left, field) {
+		return nil, false
+	}
+	items := []ast.Node{right}
+	switch b.Operator {
+	case "==":
+	case "in":
+		list, is := right.(*ast.ArrayNode)
+		if !is {
+			return nil, false
+		}
+		items = list.Nodes
+	default:
+		return nil, false
+	}
+	for _, item := range items {
+		text, is := item.(*ast.StringNode)
+		if !is {
+			return nil, false
+		}
+		texts = append(texts, text.Value)
+	}
+	return texts, true
 }
 
 // reads reports whether a node is a field.

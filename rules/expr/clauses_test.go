@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -84,5 +85,37 @@ func checkClauses(t *testing.T, e *Expr, row, other event.Row) {
 	}
 	if want := e.Truth(row); all != want {
 		t.Errorf("%s of %v: %v by its clauses, want %v", e.Text(), row, all, want)
+	}
+}
+
+// Which texts a field must have is told only when no other way makes the condition true.
+func TestOnlyAndEquated(t *testing.T) {
+	scope := &Scope{Source: "s", Names: map[string]Ref{"a": {Slot: 0, Kind: event.KindString}, "b": {Slot: 1, Kind: event.KindString}, "n": {Slot: 2, Kind: event.KindInt}}}
+	for text, want := range map[string]string{
+		`a == "x"`:                              "[x] true [x]",
+		`"x" == a and n > 1`:                    "[x] true [x]",
+		`a in ["x", "y"] and b == "z"`:          "[x y] true [x y]",
+		`a == "x" or a in ["y"]`:                "[x y] true [x y]",
+		`a == "x" and a in ["y", "x"]`:          "[x] true [x y x]",
+		`a == "x" and a == "y"`:                 "[] true [x y]",
+		`a == "x" or n > 1`:                     "[] false [x]",
+		`not (a == "x")`:                        "[] false [x]",
+		`a != "x"`:                              "[] false []",
+		`a == b`:                                "[] false []",
+		`b == "x"`:                              "[] false []",
+		`n > 1 ? a == "x" : a == "y"`:           "[] false [x y]",
+		`(a == "x" or b == "y") and a in ["z"]`: "[z] true [x z]",
+		`a == "x" and (n == 1 or a == "y")`:     "[x] true [x y]",
+	} {
+		var problems diag.List
+		e := Compile(text, event.KindBool, scope, nil, &problems)
+		if e == nil {
+			t.Errorf("%s: %v", text, problems.Err())
+			continue
+		}
+		only, ok := e.Only(0)
+		if got := fmt.Sprint(only, ok, e.Equated(0)); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
 	}
 }
