@@ -295,7 +295,7 @@ func (s *Set) senders(r *Rule) (plans []*Plan) {
 }
 
 // usualAlert gives what a test leaves out of an alert what it usually is.
-func usualAlert(s *Step) {
+func usualAlert(m *yamldoc.Map, s *Step) {
 	usual := func(slot event.Slot, v event.Value) {
 		if !s.Row[slot].Known() {
 			s.Row[slot] = v
@@ -303,9 +303,11 @@ func usualAlert(s *Step) {
 	}
 	usual(AlertState, event.StringValue("firing"))
 	usual(AlertSeverity, event.StringValue(Medium.String()))
-	if i := slices.Index(severityNames[:], s.Row[AlertSeverity].S); i >= 0 {
-		usual(AlertRisk, event.NumberValue(Severity(i).Risk()))
+	severity := slices.Index(severityNames[:], s.Row[AlertSeverity].S)
+	if n := m.Get("severity"); severity < 0 && n != nil {
+		n.Errorf("unknown severity %q%s", n.Text, yamldoc.Hint(n.Text, severityNames[:]))
 	}
+	usual(AlertRisk, event.NumberValue(Severity(max(severity, 0)).Risk()))
 	usual(AlertSuppressed, event.IntValue(0))
 	id := placeholder(event.KindString, s)
 	usual(AlertID, id)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"insolite/internal/diag"
 	"insolite/internal/event"
 	"insolite/internal/yamldoc"
 )
@@ -24,6 +25,10 @@ func (r *testReader) record(m *yamldoc.Map, s *Step) {
 	source := s.Source
 	s.Row = make(event.Row, len(source.Fields))
 	unknown := false
+	if n := misspeltSource(m, source); n != nil { // then the fields are those of another one
+		n.Errorf("unknown field %q in an event; did you mean \"source\"?", n.Text)
+		return
+	}
 	for _, p := range m.Node.Pairs {
 		name := p.Key.Text
 		if slices.Contains(stepWords, name) {
@@ -44,10 +49,22 @@ func (r *testReader) record(m *yamldoc.Map, s *Step) {
 	s.Row[source.EventTime] = atUnit(event.TimeValue(s.At, s.Offset), source.Fields[source.EventTime].Unit)
 	r.match(m, s)
 	if OnAlerts(source) {
-		usualAlert(s)
+		usualAlert(m, s)
 	}
 	r.fill(m, s, unknown)
 	s.JSON = recordJSON(s)
+}
+
+// misspeltSource returns the word that is meant to be source; nil: none is.
+func misspeltSource(m *yamldoc.Map, source *event.Source) *yamldoc.Node {
+	for _, p := range m.Node.Pairs {
+		name := p.Key.Text
+		known := slices.Contains(stepWords, name) || source.FieldSlot(strings.TrimPrefix(name, "event.")) != event.NoSlot
+		if !known && diag.Nearest(name, slices.Concat(stepWords, fieldNames(source))) == "source" && source.FieldSlot("source") == event.NoSlot {
+			return p.Key
+		}
+	}
+	return nil
 }
 
 // fill asks for the required fields that the rule reads, and gives the others placeholders. After an unknown field it does not ask: that
