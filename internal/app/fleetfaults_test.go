@@ -32,6 +32,9 @@ func instancesKilled(r *rig) {
 	}
 	slices.Sort(took)
 	r.t.Logf("live again after a kill: median %s, most %s", took[len(took)/2], took[len(took)-1])
+	f.instances[0].interrupt()
+	f.instances[0].start("run")
+	f.live("a restart in order, with a static id")
 	end()
 	f.end()
 }
