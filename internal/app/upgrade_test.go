@@ -101,6 +101,7 @@ func (r *rig) killBehind() {
 
 var (
 	committedAt  = regexp.MustCompile(`msg=committed topic=\S+ partition=(\d+) offset=(\d+)`)
+	liveAt       = regexp.MustCompile(`msg=live topic=\S+ partition=(\d+)`)
 	checkpointAt = regexp.MustCompile(`msg=checkpoint topic=\S+ partition=(\d+) position=(\d+)`)
 )
 
@@ -138,6 +139,7 @@ func engineReplacedOneByOne(one *rig, program string) {
 	two.start("run")
 	one.logged("msg=live", 1, patience)
 	two.logged("msg=live", 1, patience)
+	everyBegun(one, two) // by this version: one that the next one begins has no change in its journal
 	for _, r := range []*rig{one, two} {
 		time.Sleep(time.Second)
 		r.interrupt()
@@ -166,6 +168,28 @@ func engineReplacedOneByOne(one *rig, program string) {
 		}
 		if version != engine.Version+1 {
 			one.t.Errorf("partition %d: the journal ends with version %d of the engine, want the next one: %+v", p, version, a)
+		}
+	}
+}
+
+// everyBegun waits until each partition is or was live in some instance.
+func everyBegun(instances ...*rig) {
+	t := instances[0].t
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		begun := map[string]bool{}
+		for _, r := range instances {
+			b, err := os.ReadFile(r.log.Name())
+			must(t, err)
+			for _, m := range liveAt.FindAllSubmatch(b, -1) {
+				begun[string(m[1])] = true
+			}
+		}
+		if len(begun) == rigPartitions {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d partitions are live within %s", len(begun), patience)
 		}
 	}
 }
