@@ -131,7 +131,7 @@ func (s *Service) watchGroup(ctx context.Context) {
 			return
 		case <-s.pace.asked:
 			if time.Since(paced) >= paceWait {
-				s.repace(ctx)
+				_, _ = s.repace(ctx) // where that can't be found out, those that wait ask again
 				paced = time.Now()
 			}
 			continue
@@ -152,11 +152,13 @@ func (s *Service) watchGroup(ctx context.Context) {
 	}
 }
 
-// repace looks at once how far tasks may go. Where that can't be found out, those that wait ask again.
-func (s *Service) repace(ctx context.Context) {
-	if told, next, err := s.readCommits(ctx); err == nil {
+// repace reads what the group has committed, and finds out by it how far tasks may go.
+func (s *Service) repace(ctx context.Context) (commits, error) {
+	told, next, err := s.readCommits(ctx)
+	if err == nil {
 		s.limitPace(ctx, told, next)
 	}
+	return told, err
 }
 
 // settled reports whether nothing is to be seen from the group's commits: one set of rules is in force everywhere, and there are no stages.
@@ -172,11 +174,10 @@ func (s *Service) follow(ctx context.Context, done *reading) (*reading, error) {
 			return nil, err
 		}
 	}
-	told, next, err := s.readCommits(ctx)
+	told, err := s.repace(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.limitPace(ctx, told, next)
 	r := s.reading(ctx, told)
 	if r.equal(done) {
 		return r, nil

@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -108,14 +107,11 @@ var (
 // behind reports whether the log tells of a partition that more was committed than its checkpoint holds.
 func (r *rig) behind() bool {
 	r.t.Helper()
-	b, err := os.ReadFile(r.log.Name())
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	log := r.told()
 	last := func(says *regexp.Regexp) map[string]int {
 		at := map[string]int{}
-		for _, m := range says.FindAllSubmatch(b, -1) {
-			at[string(m[1])], _ = strconv.Atoi(string(m[2])) // digits
+		for _, m := range says.FindAllStringSubmatch(log, -1) {
+			at[m[1]], _ = strconv.Atoi(m[2]) // digits
 		}
 		return at
 	}
@@ -179,10 +175,8 @@ func everyBegun(instances ...*rig) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		begun := map[string]bool{}
 		for _, r := range instances {
-			b, err := os.ReadFile(r.log.Name())
-			must(t, err)
-			for _, m := range liveAt.FindAllSubmatch(b, -1) {
-				begun[string(m[1])] = true
+			for _, m := range liveAt.FindAllStringSubmatch(r.told(), -1) {
+				begun[m[1]] = true
 			}
 		}
 		if len(begun) == rigPartitions {

@@ -42,7 +42,6 @@ type Chain struct {
 	sources []*source // in the order in which they began
 	stages  []*stage  // by hop and topic
 	tasks   []*engine.Engine
-	chained bool          // some rule is on alerts
 	out     engine.Output // of explanations of which nobody wants it
 }
 
@@ -66,7 +65,7 @@ type stage struct {
 
 // New returns the tasks of the set at the beginning of time. Topics of sources that no enabled rule reads have none.
 func New(set *rules.Set, o Options) (*Chain, error) {
-	c := &Chain{chained: slices.ContainsFunc(set.Rules, func(r *rules.Rule) bool { return r.Enabled() && r.Level > 0 })}
+	c, chained := &Chain{}, slices.ContainsFunc(set.Rules, func(r *rules.Rule) bool { return r.Enabled() && r.Level > 0 })
 	for _, p := range set.Plans {
 		if p.Stage != nil {
 			e, err := engine.New(p, engine.Options{Files: o.Files, Rows: o.Rows})
@@ -85,7 +84,7 @@ func New(set *rules.Set, o Options) (*Chain, error) {
 			if err != nil {
 				return nil, err
 			}
-			single := forks(set, p.Topic) || waits(set) || c.chained
+			single := forks(set, p.Topic) || waits(set) || chained
 			c.sources, c.tasks = append(c.sources, &source{Engine: e, topic: p.Topic, partition: i, single: single}), append(c.tasks, e)
 		}
 	}
