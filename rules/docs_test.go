@@ -10,6 +10,7 @@ import (
 	"insolite/context/baseline"
 	"insolite/context/window"
 	"insolite/internal/diag"
+	"insolite/internal/event"
 	"insolite/internal/yamldoc"
 	"insolite/rules/expr"
 	"insolite/rules/lookup"
@@ -24,8 +25,9 @@ func page(t *testing.T) string {
 	return string(data)
 }
 
-// TestDocsLoad loads every rule of the page, which gives no reason for advice either.
-func TestDocsLoad(t *testing.T) {
+// declared are the sources of testdata.
+func declared(t *testing.T) []*event.Source {
+	t.Helper()
 	data, err := os.ReadFile("testdata/sources.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +37,13 @@ func TestDocsLoad(t *testing.T) {
 	if !ok {
 		t.Fatal(list.Err())
 	}
-	sources := ParseSources(doc.Root)
+	return ParseSources(doc.Root)
+}
+
+// TestDocsLoad loads every rule of the page, which gives no reason for advice either.
+func TestDocsLoad(t *testing.T) {
+	var list diag.List
+	sources := declared(t)
 	lookups := &lookup.Set{Lists: map[string]*lookup.List{"trusted": lookup.ParseList("trusted", []byte("groceries\n"), &list)}}
 	n := 0
 	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t), -1) {

@@ -1,14 +1,10 @@
 package rules
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"insolite/internal/diag"
-	"insolite/internal/yamldoc"
 )
 
 // everything has each kind of mapping that a file of rules can have. STRAY stands for a field that none of them knows: what is told of it lists
@@ -94,17 +90,8 @@ func section(t *testing.T, heading string) string {
 // knownFields asks the loader which fields it knows, by kind of mapping.
 func knownFields(t *testing.T) map[string][]string {
 	t.Helper()
-	data, err := os.ReadFile("testdata/sources.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list diag.List
-	doc, ok := yamldoc.Parse("sources.yaml", data, &list)
-	if !ok {
-		t.Fatal(list.Err())
-	}
 	const stray = "qqqqqqqqqqqq"
-	_, problems := Load([]File{{Path: "rules.yaml", Data: []byte(strings.ReplaceAll(everything, "STRAY", stray))}}, ParseSources(doc.Root), nil, Options{})
+	_, problems := Load([]File{{Path: "rules.yaml", Data: []byte(strings.ReplaceAll(everything, "STRAY", stray))}}, declared(t), nil, Options{})
 	known := map[string][]string{}
 	message := regexp.MustCompile(`unknown field "` + stray + `" in ([^;]+); known are (.*)$`)
 	told := 0

@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"insolite/internal/diag"
+	"insolite/internal/event"
 	"insolite/internal/yamldoc"
 	"insolite/rules"
+	"insolite/rules/lookup"
 	"insolite/rules/ruletest"
 )
 
@@ -18,30 +20,40 @@ func TestTestsOfRulesPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := files(t)
-	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
-		text := block[1]
-		if !strings.HasPrefix(text, "version:") {
-			text = "version: 1\nrules:\n" + text
-		}
-		all = append(all, rules.File{Path: "rules.md", Data: []byte(text)})
-	}
 	n := 0
-	for _, f := range all {
-		results, list := ruletest.Run([]rules.File{f}, sources(t), lookups(t), ruletest.Options{})
-		if list.HasErrors() {
-			t.Errorf("%s: %s", f.Path, told(list))
-		}
-		for _, r := range results {
-			n++
-			for _, p := range r.Problems {
-				t.Errorf("%s, %s: %s", r.Rule, r.Name, p)
-			}
-		}
+	for _, f := range append(files(t), blocks("rules.md", string(page))...) {
+		n += pass(t, f, sources(t), lookups(t))
 	}
 	if n < 8 {
 		t.Errorf("only %d tests", n)
 	}
+}
+
+// blocks are the rules of a page, each block a file of its own.
+func blocks(name, page string) (all []rules.File) {
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page, -1) {
+		text := block[1]
+		if !strings.HasPrefix(text, "version:") {
+			text = "version: 1\nrules:\n" + text
+		}
+		all = append(all, rules.File{Path: name, Data: []byte(text)})
+	}
+	return all
+}
+
+// pass runs the tests in the rules of a file, and returns how many there are.
+func pass(t *testing.T, f rules.File, sources []*event.Source, lookups *lookup.Set) int {
+	t.Helper()
+	results, list := ruletest.Run([]rules.File{f}, sources, lookups, ruletest.Options{})
+	if list.HasErrors() {
+		t.Errorf("%s: %s", f.Path, told(list))
+	}
+	for _, r := range results {
+		for _, p := range r.Problems {
+			t.Errorf("%s, %s: %s", r.Rule, r.Name, p)
+		}
+	}
+	return len(results)
 }
 
 // Every rule of the page for those who come from elsewhere loads without a word of advice, and has tests that pass, over the sources of the page.
@@ -62,18 +74,11 @@ func TestRulesForThoseWhoComeFromElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(rest, -1) {
-		file := rules.File{Path: "coming-from.md", Data: []byte("version: 1\nrules:\n" + block[1])}
+	for _, file := range blocks("coming-from.md", rest) {
 		if _, list := rules.Load([]rules.File{file}, sources, nil, rules.Options{}); len(list.Sorted()) > 0 {
 			t.Error(told(list))
 		}
-		results, _ := ruletest.Run([]rules.File{file}, sources, nil, ruletest.Options{})
-		for _, r := range results {
-			n++
-			for _, p := range r.Problems {
-				t.Errorf("%s, %s: %s", r.Rule, r.Name, p)
-			}
-		}
+		n += pass(t, file, sources, nil)
 	}
 	if n < 14 {
 		t.Errorf("only %d tests", n)
