@@ -7,33 +7,11 @@ import (
 	"slices"
 	"testing"
 
-	"insolite/internal/config"
 	"insolite/internal/engine"
 	"insolite/internal/oracle"
 	"insolite/internal/testsize"
 	"insolite/rules"
 )
-
-// loadAll makes a set of a job, and of those on its alerts.
-func loadAll(t testing.TB, j oracle.Job, onAlerts ...oracle.Job) *rules.Set {
-	t.Helper()
-	c, list := config.Load("insolite.yaml", config.Options{
-		Env:      func(string) (string, bool) { return "", false },
-		ReadFile: func(string) ([]byte, error) { return []byte(j.ConfigYAML()), nil },
-	})
-	if err := list.Err(); err != nil {
-		t.Fatal(err)
-	}
-	files := []rules.File{{Path: "a.yaml", Data: []byte(j.RulesYAML())}}
-	for i, x := range onAlerts {
-		files = append(files, rules.File{Path: fmt.Sprintf("b%d.yaml", i), Data: []byte(x.RulesYAML())})
-	}
-	set, list := rules.Load(files, c.Sources, nil, rules.Options{})
-	if err := list.Err(); err != nil {
-		t.Fatalf("%v\n%s", err, files[len(files)-1].Data)
-	}
-	return set
-}
 
 // above is rules on alerts of a job, and what they find: events of it are the findings of the rules below, whose lines are those of the log.
 type above struct {
@@ -77,7 +55,7 @@ func differAbove(t testing.TB, seed uint64, o oracle.AlertOptions) (difference s
 	below := oracle.Evaluate(j, lines, oracle.Options{})
 	first := stand(seed, &j, below.Findings, "risk", nil, o)
 	second := stand(seed+1000, &first.job, first.findings, "top", ids(&first.job)[seed%4:seed%4+1], o) // of one rule: those of several stages come as these are stepped
-	out, _ := run(t, j, loadAll(t, j, first.job, second.job), lines, 4096)
+	out, _ := run(t, j, load(t, j, first.job, second.job), lines, 4096)
 	for _, x := range []*above{first, second} {
 		got := map[string][]string{}
 		for _, id := range ids(&x.job) {
@@ -139,7 +117,7 @@ func TestRulesOnAlertsSurvive(t *testing.T) {
 		}
 		source, _ := j.Alerts(nil, oracle.AlertOptions{})
 		first := oracle.RandomOnAlerts(seed, source, "risk", names)
-		set := loadAll(t, j, first)
+		set := load(t, j, first)
 		total += surviveAbove(t, seed, j, set, lines)
 	}
 	if t.Logf("%d alerts about alerts", total); total < 1000 {

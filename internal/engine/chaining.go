@@ -4,7 +4,6 @@ import (
 	"insolite/alerts"
 	"insolite/internal/event"
 	"insolite/rules"
-	"insolite/rules/expr"
 )
 
 // forwardAlert puts a row for an alert of a rule into the frames of the stages whose rules see it.
@@ -14,7 +13,7 @@ func (e *Engine) forwardAlert(r *rule, a *alerts.Alert, key string) {
 		if row == nil {
 			row = e.alertRow(x.plan.Source, r, a, key)
 		}
-		if !sees(x.plan, row) {
+		if !passes(x.plan, row, false) {
 			continue
 		}
 		to := e.target(x, row)
@@ -29,16 +28,6 @@ func (e *Engine) forwardAlert(r *rule, a *alerts.Alert, key string) {
 		}
 		e.send(x, to, at, a.At.Time(), values)
 	}
-}
-
-// sees reports whether some rule of a stage sees an alert.
-func sees(x *rules.RouteSource, row event.Row) bool {
-	for _, w := range x.Wheres {
-		if w.Truth(row) == expr.True {
-			return true
-		}
-	}
-	return len(x.Wheres) == 0
 }
 
 // alertRow returns an alert as an event of the source of alerts.

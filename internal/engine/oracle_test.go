@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// load makes a set of an evaluator's job.
-func load(t testing.TB, j oracle.Job) *rules.Set {
+// load makes a set of an evaluator's job, and of those on its alerts.
+func load(t testing.TB, j oracle.Job, onAlerts ...oracle.Job) *rules.Set {
 	c, list := config.Load("insolite.yaml", config.Options{
 		Env:      func(string) (string, bool) { return "", false },
 		ReadFile: func(string) ([]byte, error) { return []byte(j.ConfigYAML()), nil },
@@ -41,9 +41,13 @@ func load(t testing.TB, j oracle.Job) *rules.Set {
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
-	set, list := rules.Load([]rules.File{{Path: "rules.yaml", Data: []byte(j.RulesYAML())}}, c.Sources, nil, rules.Options{})
+	files := []rules.File{{Path: "rules.yaml", Data: []byte(j.RulesYAML())}}
+	for i, x := range onAlerts {
+		files = append(files, rules.File{Path: fmt.Sprintf("rules%d.yaml", i), Data: []byte(x.RulesYAML())})
+	}
+	set, list := rules.Load(files, c.Sources, nil, rules.Options{})
 	if err := list.Err(); err != nil {
-		t.Fatalf("%v\n%s", err, j.RulesYAML())
+		t.Fatalf("%v\n%s", err, files[len(files)-1].Data)
 	}
 	return set
 }

@@ -111,14 +111,18 @@ func (e *Engine) sourceLayout(s *rules.RouteSource) frame.Source {
 // pass finds out to which stages the present event is sent. A condition that panics does not keep it back: the stage decides.
 func (e *Engine) pass() {
 	for _, r := range e.source.routes {
-		r.passes = len(r.plan.Wheres) == 0
-		for _, w := range r.plan.Wheres {
-			if r.passes {
-				break
-			}
-			r.passes = e.careful && panics(w, e.row) || !e.careful && w.Truth(e.row) == expr.True
+		r.passes = passes(r.plan, e.row, e.careful)
+	}
+}
+
+// passes reports whether a row is sent to a stage: some rule there may see it.
+func passes(x *rules.RouteSource, row event.Row, careful bool) bool {
+	for _, w := range x.Wheres {
+		if careful && panics(w, row) || !careful && w.Truth(row) == expr.True {
+			return true
 		}
 	}
+	return len(x.Wheres) == 0
 }
 
 // panics evaluates a condition for an event of which one has panicked, and reports whether it holds or panics.
